@@ -1,0 +1,1 @@
+"""What crosses a border: typed, bounded messages and the channel that carries them. No pickle, no data in an error."""

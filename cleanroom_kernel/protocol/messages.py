@@ -1,0 +1,144 @@
+"""Messages of the two inner borders: interpreter <-> vault, and server <-> vault.
+
+Promise: closed unions of frozen values; whatever does not decode into one of them is not acted on. The interpreter is
+hostile: a request from it carries a number, plan bytes and short names, nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cleanroom_kernel.plan.schema import RoomSchema
+from cleanroom_kernel.protocol.release import Artifact, Receipt, Refusal, Release, Withheld
+
+VERSION = 1
+
+RequestNumber = Annotated[int, Meta(ge=1, le=2**53)]
+PlanBytes = Annotated[bytes, Meta(max_length=2 * 2**20)]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+
+class Setting(Struct, frozen=True, forbid_unknown_fields=True):
+    """One number of the policy, as the expert may read it."""
+
+    name: str
+    value: bool | int | float | str
+    help: str
+
+
+# -- interpreter -> vault ---------------------------------------------------------------------------------------------
+class Hello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
+    number: RequestNumber
+    version: int
+
+
+class Disclose(Struct, frozen=True, tag="disclose", forbid_unknown_fields=True):
+    """Ask for an aggregate. `plan` is codec bytes of one `plan.aggregates.Aggregate`."""
+
+    number: RequestNumber
+    plan: PlanBytes
+
+
+class Foresee(Struct, frozen=True, tag="foresee", forbid_unknown_fields=True):
+    """Ask which structural rules apply to an aggregate. Never touches a row."""
+
+    number: RequestNumber
+    plan: PlanBytes
+
+
+class Export(Struct, frozen=True, tag="export", forbid_unknown_fields=True):
+    """Ask for a fitted model as a file. `plan` is codec bytes of a `plan.models.Fit`."""
+
+    number: RequestNumber
+    plan: PlanBytes
+    name: FileName
+
+
+InterpreterRequest = Hello | Disclose | Foresee | Export
+
+
+# -- vault -> interpreter ---------------------------------------------------------------------------------------------
+class Welcome(Struct, frozen=True, tag="welcome", forbid_unknown_fields=True):
+    """The room as the expert may see it: public schema, policy in numbers, bands of the tables' units."""
+
+    version: int
+    schema: RoomSchema
+    preset: str
+    settings: tuple[Setting, ...]
+    units: dict[str, str]  # table -> band of distinct units, e.g. "10,000-99,999"
+
+
+class Foreseen(Struct, frozen=True, tag="foreseen", forbid_unknown_fields=True):
+    rules: tuple[str, ...]
+
+
+class Reply(Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer to request `number`; 0 where the request was too broken to have one."""
+
+    number: int
+    answer: Welcome | Foreseen | Release | Withheld | Refusal
+
+
+# -- server -> vault --------------------------------------------------------------------------------------------------
+class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
+    """First message on a session's server link: where the prepared room lies, for whom, under which policy.
+
+    `policy` maps trait names of `disclosure.policy.Policy` to values, `preset` included. `state` is the directory that
+    holds the database of ledger and audit log and the vault's key; `room` the directory of prepared tables.
+    """
+
+    session: str
+    expert: str
+    room: str
+    state: str
+    policy: dict[str, bool | int | float | str]
+
+
+class CellStarted(Struct, frozen=True, tag="cell", forbid_unknown_fields=True):
+    """The server has passed on an execute request: releases from now on belong to this cell."""
+
+    cell: str
+
+
+class Close(Struct, frozen=True, tag="close", forbid_unknown_fields=True):
+    """End of the session."""
+
+
+ServerMessage = Open | CellStarted | Close
+
+
+# -- vault -> server --------------------------------------------------------------------------------------------------
+class Opened(Struct, frozen=True, tag="opened", forbid_unknown_fields=True):
+    version: int
+
+
+class OpenFailed(Struct, frozen=True, tag="open-failed", forbid_unknown_fields=True):
+    """The room could not be opened. Words for the owner; the expert is told to ask the owner."""
+
+    message: str
+
+
+class Released(Struct, frozen=True, tag="released", forbid_unknown_fields=True):
+    """A release happened (already in ledger and audit log). Trusted: the interpreter cannot forge it."""
+
+    receipt: Receipt
+
+
+class Denied(Struct, frozen=True, tag="denied", forbid_unknown_fields=True):
+    """A question was withheld or refused; `rule` is "policy" for every withheld answer."""
+
+    cell: str
+    kind: str  # "withheld" or "refusal"
+    rule: str
+
+
+class Delivered(Struct, frozen=True, tag="delivered", forbid_unknown_fields=True):
+    """A released file on its way to the expert's machine."""
+
+    receipt: Receipt
+    artifact: Artifact
+
+
+VaultNotice = Opened | OpenFailed | Released | Denied | Delivered
