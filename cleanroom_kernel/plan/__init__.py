@@ -1,0 +1,1 @@
+"""What may be asked. Pure values, valid once built; no data, no I/O."""

@@ -76,7 +76,9 @@ class Column(Struct, frozen=True, forbid_unknown_fields=True):
             raise SchemaError(f"Column {self.name!r}: declare both bounds or none.")
         if self.lower is not None and self.upper is not None:
             if self.dtype in (DType.STRING, DType.BOOLEAN):
-                raise SchemaError(f"Column {self.name!r}: bounds belong to numbers and dates, not to {self.dtype.value}.")
+                raise SchemaError(
+                    f"Column {self.name!r}: bounds belong to numbers and dates, not to {self.dtype.value}."
+                )
             if not self.lower <= self.upper:
                 raise SchemaError(f"Column {self.name!r}: lower bound above upper bound.")
         if self.categories is not None:
