@@ -1,0 +1,152 @@
+"""Connection: questions to the vault and its answers, one at a time, from whatever thread or cell asks.
+
+Promise: an interrupt while waiting loses nothing (a late answer is recognised by its number and dropped), a dead vault
+is said so plainly, and a forked child never talks on its parent's line. There is one connection, `current()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, CleanRoomWithheld, VaultLost
+from cleanroom_kernel.plan.bases import Aggregate
+from cleanroom_kernel.plan.codec import encode
+from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
+from cleanroom_kernel.protocol.messages import (
+    VERSION,
+    Disclose,
+    Export,
+    Foresee,
+    Foreseen,
+    Hello,
+    InterpreterRequest,
+    Reply,
+    Welcome,
+)
+from cleanroom_kernel.protocol.release import Artifact, Payload, Receipt, Refusal, Release, Withheld
+
+Wanted = TypeVar("Wanted")
+
+
+class Foresight(BaseException):
+    """Ends a computation at its first question while `foreseeing`; results.ask turns it into a twin's answer.
+
+    A BaseException, so that no `except Exception` of an expert's code takes the question for answered.
+    """
+
+
+class Connection:
+    """The interpreter's end of the border to the vault."""
+
+    def __init__(self, channel: Channel[Reply]) -> None:
+        self._channel = channel
+        self._lock = threading.RLock()
+        self._number = 0
+        self._owner = os.getpid()
+        self._foreseen: list[tuple[Aggregate, tuple[str, ...]]] | None = None
+        self.receipts: list[Receipt] = []
+        self.welcome: Welcome = self._expect(self._exchange(Hello(number=self._next(), version=VERSION)), Welcome)
+
+    @classmethod
+    def over(cls, stream: socket.socket) -> Connection:
+        return cls(Channel(stream, Reply, limit=ANSWER_LIMIT))
+
+    def disclose(self, aggregate: Aggregate) -> tuple[Payload, Receipt]:
+        """The released answer and its receipt. Raises CleanRoomWithheld or CleanRoomRefusal."""
+        with self._lock:
+            if self._foreseen is not None:
+                self._foreseen.append((aggregate, self.foresee(aggregate)))
+                raise Foresight
+            answer = self._exchange(Disclose(number=self._next(), plan=encode(aggregate)))
+            return self._released(answer)
+
+    def foresee(self, aggregate: Aggregate) -> tuple[str, ...]:
+        """The structural rules that apply to `aggregate`; no row is touched."""
+        with self._lock:
+            return self._expect(self._exchange(Foresee(number=self._next(), plan=encode(aggregate))), Foreseen).rules
+
+    def export(self, fit: Fit, name: str) -> tuple[Artifact, Receipt]:
+        """A fitted model as a file. Raises CleanRoomWithheld or CleanRoomRefusal."""
+        with self._lock:
+            payload, receipt = self._released(self._exchange(Export(number=self._next(), plan=encode(fit), name=name)))
+        return self._expect(payload, Artifact), receipt
+
+    @contextlib.contextmanager
+    def foreseeing(self) -> Iterator[list[tuple[Aggregate, tuple[str, ...]]]]:
+        """Within, questions are looked at and not asked; yields the list of them and the rules that apply."""
+        outer, self._foreseen = self._foreseen, []
+        try:
+            yield self._foreseen
+        finally:
+            self._foreseen = outer
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _exchange(self, request: InterpreterRequest) -> object:
+        if os.getpid() != self._owner:
+            raise VaultLost("A child process has no connection to the vault.", suggestion="Ask in the notebook itself.")
+        try:
+            with _uninterrupted():
+                self._channel.send(request)
+            while True:
+                reply = self._channel.receive()
+                if reply.number in (request.number, 0):
+                    return reply.answer
+        except BadFrame as broken:
+            raise VaultLost("The vault sent an answer that is too large or unreadable.") from broken
+        except (ChannelClosed, OSError) as gone:
+            raise VaultLost(
+                "The vault of this session has ended.",
+                suggestion="Restart the kernel and run the notebook again; what was released stays released.",
+            ) from gone
+
+    def _released(self, answer: object) -> tuple[Payload, Receipt]:
+        release = self._expect(answer, Release)
+        self.receipts.append(release.receipt)
+        return release.payload, release.receipt
+
+    def _expect(self, answer: object, wanted: type[Wanted]) -> Wanted:
+        if isinstance(answer, Withheld):
+            raise CleanRoomWithheld.of(answer)
+        if isinstance(answer, Refusal):
+            raise CleanRoomRefusal.of(answer)
+        if not isinstance(answer, wanted):
+            raise VaultLost("The vault's answer does not fit the question.")
+        return answer
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Half a frame on the line would garble every later one, so an interrupt waits until the frame is out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_current: Connection | None = None
+
+
+def current() -> Connection:
+    if _current is None:
+        raise VaultLost("There is no room here.", suggestion="Run this in a clean room's notebook.")
+    return _current
+
+
+def use(connection: Connection | None) -> None:
+    """Make `connection` the one that handles ask."""
+    global _current
+    _current = connection
