@@ -1,0 +1,172 @@
+"""Candidates and their evidence: what might leave, and the numbers about units that it is judged by.
+
+Promise: plain frozen values. A candidate holds the exact result and nothing that was decided about it; evidence holds
+counts, sums and sets of units, never a label or a row. Both stay inside the vault.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from cleanroom_kernel.plan.aggregates import OutputClass
+from cleanroom_kernel.protocol.release import Artifact, FitSummary, Label
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+class Asker(Struct, frozen=True):
+    """Who asks, from which notebook and cell."""
+
+    expert: str
+    session: str
+    cell: str
+
+
+class Footprint(Struct, frozen=True, eq=False):
+    """What one number was over: its units, and a linear sketch of its rows (`footprint.py` makes both).
+
+    Row sketches can be compared and combined where `space` is the same; unit sets always.
+    """
+
+    units: BitMap
+    sketch: NDArray[np.uint32]
+    space: str
+
+
+# -- tables of statistics ---------------------------------------------------------------------------------------------
+class Kind(enum.Enum):
+    """How a column of statistics is judged and rounded. Finer than its output class."""
+
+    COUNT = "count"  # rows, non-null values, or rows where something holds: multiples of the count base
+    UNITS = "units"  # distinct units
+    DISTINCT = "distinct"  # distinct values that enough units share
+    SUM = "sum"
+    MEAN = "mean"
+    SHARE = "share"  # the mean of a 0/1 measure: a ratio of two rounded counts
+    VARIANCE = "variance"
+    DEVIATION = "deviation"
+    QUANTILE = "quantile"
+    EXTREME = "extreme"
+    CORRELATION = "correlation"
+    COVARIANCE = "covariance"
+
+
+class CellEvidence(Struct, frozen=True, eq=False):
+    """Numbers about the units behind each cell of one column; every array has one entry per cell.
+
+    Contributions are per unit: all rows of a unit in a cell count as one. `differing` counts units with a value that
+    is not the cell's most common one. Where a rule does not concern a kind of statistic, its array is None.
+    """
+
+    rows: Integers  # rows that enter the number: non-null ones
+    units: Integers  # distinct units among them
+    largest_rows: Integers  # most rows of one unit
+    effective_rows: Floats  # effective number of units by their rows
+    influence: Floats  # most that leaving out one unit can move the number
+    total: Floats | None = None  # sum of absolute contributions
+    largest: Floats | None = None  # largest absolute contribution of a unit
+    second: Floats | None = None  # second largest
+    effective: Floats | None = None  # effective number of units by their absolute contributions
+    differing: Integers | None = None
+    below: Integers | None = None  # units with a value on the lower side of a quantile
+    above: Integers | None = None  # units with a value on the upper side
+
+
+class Statistics(Struct, frozen=True, eq=False):
+    """One column of a candidate table: exact values (NaN where undefined) with what they are.
+
+    `measure` is the identity of what is summed: numbers of one measure can be subtracted from each other.
+    `parts` are numerator and denominator of a share.
+    """
+
+    name: str
+    kind: Kind
+    measure: str
+    values: Floats
+    parts: tuple[Floats, Floats] | None = None
+    unit: float = 1.0  # size of one in a count: a count of rows times a public constant
+
+
+class Candidate(Struct, frozen=True, eq=False):
+    """A table of statistics. `public_labels[i]` says that naming row i tells nothing; `empty_row` if it shows no cell.
+
+    `footprints[j][i]` is of column j and row i. `has_units` is False for tables that belong to nobody.
+    """
+
+    asker: Asker
+    question: str
+    title: str
+    output_class: OutputClass
+    keys: tuple[str, ...]
+    labels: tuple[tuple[Label, ...], ...]
+    public_labels: Booleans
+    columns: tuple[Statistics, ...]
+    footprints: tuple[tuple[Footprint, ...], ...]
+    has_units: bool = True
+
+
+# -- scores of models -------------------------------------------------------------------------------------------------
+class EvaluationEvidence(Struct, frozen=True, eq=False):
+    """`units_per_class` is empty where there are no classes; `influence` bounds what one unit can do to the score."""
+
+    units: int
+    units_per_class: tuple[int, ...]
+    influence: float
+    effective_units: float
+    footprint: Footprint
+
+
+class EvaluationCandidate(Struct, frozen=True, eq=False):
+    """One score of one set of rows. `measure` is the same for scores of the same predictions against the same truth."""
+
+    asker: Asker
+    question: str
+    title: str
+    name: str  # of the score, as scikit-learn calls it
+    measure: str
+    value: float  # NaN where the score is undefined
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+class ModelEvidence(Struct, frozen=True, eq=False):
+    """Findings of the family's structural rules; empty means that the model may be released.
+
+    `units_per_class` is empty where there are no classes; `effective_units` counts units by their weights.
+    """
+
+    units: int
+    units_per_class: tuple[int, ...]
+    effective_units: float
+    findings: tuple[str, ...]
+    footprint: Footprint
+
+
+class Attribute(Struct, frozen=True, eq=False):
+    """An attribute of a fitted model, exact. `labels` where it is one of names; those have passed rule S7 already."""
+
+    values: NDArray[Any]
+    labels: tuple[Label, ...] = ()
+    integers: bool = False  # counts of features, iterations: small numbers that are not rounded
+
+
+class ModelCandidate(Struct, frozen=True, eq=False):
+    """A fitted model: that it was fitted (FitSummary), one attribute of it, or its file.
+
+    A FitSummary is released whatever the findings, which it names; the others only without findings. `measure` is the
+    same for models of the same family with the same features and target: their training sets are compared.
+    """
+
+    asker: Asker
+    question: str
+    title: str
+    measure: str
+    payload: FitSummary | Attribute | Artifact
+    numbers: int  # learned values that this release shows

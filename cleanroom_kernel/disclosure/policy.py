@@ -1,0 +1,161 @@
+"""Policy: every number that the gate goes by, on one page.
+
+Promise: a setting is a trait with a help text (the owner's manual is made of them); a preset is a complete starting
+point; the pure code never sees this object but a frozen `PolicySnapshot` of it. Unknown settings are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+from traitlets import Bool, Enum, Float, HasTraits, Int, TraitError
+
+Value = bool | int | float | str
+
+
+class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy as a value. Fields are the traits of `Policy`, where each is explained."""
+
+    preset: str
+    minimum_units: int
+    jitter: int
+    dominance_p: float
+    dominance_top: int
+    dominance_share: float
+    effective_units: float
+    unit_share: float
+    count_base: int
+    significant_digits: int
+    parameter_digits: int
+    influence_rounding: bool
+    endpoints: bool
+    differencing: bool
+    linear_audit: bool
+    released_share: float
+    released_floor: int
+    denials: int
+    suppressed_cells: int
+    evaluation_units: int
+    evaluations: int
+    leverage: float
+    residual_units: int
+    units_per_parameter: int
+    leaf_share: float
+    keyed_seeds: bool
+
+
+class PolicyError(ValueError):
+    """A setting that does not exist or has a value that it cannot have. Words for the owner."""
+
+
+class Policy(HasTraits):
+    """The owner's settings. `Policy.from_settings({"preset": "strict", "count_base": 10})` starts from a preset."""
+
+    preset = Enum(
+        ("standard", "strict", "relaxed", "permissive"),
+        default_value="standard",
+        help="Starting point for all other settings. 'permissive' protects nothing; it exists for tests.",
+    )
+    minimum_units = Int(10, min=0, help="Least number of distinct patients (k) behind every number that is shown.")
+    jitter = Int(
+        3,
+        min=0,
+        help="Up to this much is added to the least number, fixed for each set of patients, to blur the border.",
+    )
+    dominance_p = Float(
+        0.10, min=0, help="p% rule: all but the two largest contributions must be at least this share of the largest."
+    )
+    dominance_top = Int(2, min=1, max=2, help="n of the (n, share) rule: so many patients are looked at together.")
+    dominance_share = Float(
+        0.85, min=0, max=1, help="(n, share) rule: the n largest contributions must stay below this share of the total."
+    )
+    effective_units = Float(
+        10.0, min=0, help="Least effective number of patients behind a sum, (sum of shares)^2 / sum of squared shares."
+    )
+    unit_share = Float(0.25, min=0, max=1, help="Largest share of a result's rows that one patient may have.")
+    count_base = Int(5, min=1, help="Counts are rounded to multiples of this.")
+    significant_digits = Int(4, min=1, max=17, help="Statistics show at most so many significant digits.")
+    parameter_digits = Int(6, min=1, max=17, help="Parameters of released models keep at most so many digits.")
+    influence_rounding = Bool(
+        True,
+        help="Show only the digits that no single patient can decide, by the largest influence of any one of them.",
+    )
+    endpoints = Bool(False, help="Whether minimum and maximum, which are one person's values, may be shown.")
+    differencing = Bool(
+        True, help="Withhold a number that differs from a released one by fewer than the least number of patients."
+    )
+    linear_audit = Bool(
+        True, help="Withhold a number if any combination with released ones would isolate too few patients."
+    )
+    released_share = Float(
+        0.10, min=0, help="Most independent numbers of one measure that may be released, as a share of the patients."
+    )
+    released_floor = Int(40, min=0, help="So many independent numbers of one measure are released whatever the share.")
+    denials = Int(
+        60, min=0, help="After so many withheld answers in 30 days an expert must ask the owner before asking more."
+    )
+    suppressed_cells = Int(
+        3_000, min=0, help="After so many suppressed cells in 30 days an expert must ask the owner before asking more."
+    )
+    evaluation_units = Int(50, min=0, help="Least number of patients behind a score of a model, and behind each fold.")
+    evaluations = Int(200, min=0, help="Most scores that may be taken of one set of patients.")
+    leverage = Float(0.5, min=0, max=1, help="Largest share that one patient may have in one fitted coefficient.")
+    residual_units = Int(10, min=0, help="A released model must leave at least so many degrees of freedom.")
+    units_per_parameter = Int(10, min=0, help="A released linear model needs so many patients for each parameter.")
+    leaf_share = Float(
+        0.05, min=0, help="Most leaf values that a released tree model may hold, as a share of the patients."
+    )
+    keyed_seeds = Bool(True, help="Random splits and samples repeat, but nobody outside the vault can predict them.")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Value]) -> Policy:
+        """A policy from a preset (`standard` if none is named) and settings that differ from it."""
+        known = cls.class_traits()
+        for name in settings:
+            if name not in known:
+                raise PolicyError(f"There is no policy setting {name!r}. Settings are: {', '.join(sorted(known))}.")
+        preset = settings.get("preset", "standard")
+        if preset not in PRESETS:
+            raise PolicyError(f"There is no preset {preset!r}. Presets are: {', '.join(PRESETS)}.")
+        try:
+            return cls(**{**PRESETS[preset], **settings})
+        except TraitError as wrong:
+            raise PolicyError(str(wrong)) from None
+
+    def snapshot(self) -> PolicySnapshot:
+        return PolicySnapshot(**{name: getattr(self, name) for name in PolicySnapshot.__struct_fields__})
+
+
+PRESETS: dict[str, dict[str, Value]] = {
+    "standard": {},
+    "strict": {
+        "minimum_units": 20, "jitter": 5, "dominance_p": 0.15, "dominance_share": 0.75, "effective_units": 20.0,
+        "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 20,
+        "denials": 20, "suppressed_cells": 1_000, "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025,
+    },
+    "relaxed": {
+        "minimum_units": 5, "jitter": 0, "dominance_share": 0.90, "effective_units": 2.5, "released_share": 0.25,
+        "released_floor": 80, "denials": 200, "suppressed_cells": 10_000, "evaluation_units": 20, "evaluations": 400,
+        "units_per_parameter": 3, "leaf_share": 0.10,
+    },
+    "permissive": {
+        "minimum_units": 0, "jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0, "effective_units": 0.0,
+        "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
+        "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
+        "released_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "evaluation_units": 0, "evaluations": 10**9,
+        "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "keyed_seeds": False,
+    },
+}  # fmt: skip
+
+
+def settings(policy: PolicySnapshot) -> tuple[tuple[str, Value, str], ...]:
+    """Name, value and help of every setting, as owner and expert read them."""
+    traits = Policy.class_traits()
+    return tuple((name, getattr(policy, name), traits[name].help) for name in PolicySnapshot.__struct_fields__)
+
+
+def fingerprint(policy: PolicySnapshot) -> bytes:
+    """Identity of a policy: an answer that was stored under another one is not used."""
+    return msgspec.msgpack.encode(policy)
