@@ -33,7 +33,7 @@ class Drop(enum.Enum):
     MESSAGE_TYPE = "message type"
     MIME_TYPE = "MIME type"
     SIZE = "size"
-    RATE = "rate"
+    COUNT = "number of messages"
     MALFORMED = "malformed"
     BUFFERS = "buffers"
 
@@ -193,6 +193,7 @@ class PolicyChanged(Event, frozen=True, tag="policy changed"):
 class InvitationMade(Event, frozen=True, tag="invitation made"):
     expert: str
     invitation: str  # public identity of the token
+    role: str  # "expert" or "owner"
 
 
 class InvitationRevoked(Event, frozen=True, tag="invitation revoked"):

@@ -15,17 +15,16 @@ import threading
 import traceback
 from typing import Any
 
+import ipykernel.kernelapp as upstream
 import msgspec
 import zmq
-from msgspec import Struct
-
-import ipykernel.kernelapp as upstream
 from ipykernel.control import ControlThread
 from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.shellchannel import ShellChannelThread
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.profiledir import ProfileDir
+from msgspec import Struct
 from traitlets.config import Config
 
 CONFIG_LIMIT = 2**16

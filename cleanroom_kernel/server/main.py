@@ -1,0 +1,306 @@
+"""The server: the owner's settings, and what is started from them.
+
+Promise: the ports listen on loopback, or with TLS, or not at all. The experts' port and the owner's are two
+applications that share nothing but the sessions. When `serve` returns, no process of any session is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import platform
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from traitlets import Bool, Enum, Float, Integer, List, Unicode
+from traitlets.config import Config, Configurable
+
+from cleanroom_kernel import audit
+from cleanroom_kernel.audit import Ending
+from cleanroom_kernel.protocol import http, jupyter
+from cleanroom_kernel.protocol.messages import Open
+from cleanroom_kernel.server import app, auth, certificate, owner
+from cleanroom_kernel.server.auditing import Auditor
+from cleanroom_kernel.server.launching import Launcher, Plain
+from cleanroom_kernel.server.output import OutputPolicy
+from cleanroom_kernel.server.pair import Setup
+from cleanroom_kernel.server.session import Host
+from cleanroom_kernel.server.sessions import Limits, Sessions
+
+log = logging.getLogger("cleanroom.server")
+
+BODY_LIMIT = 2**16  # bytes of an HTTP request's body; websocket frames have a limit of their own
+
+
+class ConfigurationError(ValueError):
+    """The server cannot start as configured. The text says what to change."""
+
+
+class Server(Configurable):
+    """The clean room's server, on the owner's machine."""
+
+    room = Unicode(help="Directory of the prepared room (`cleanroom prepare` makes it).").tag(config=True)
+    name = Unicode(help="Name of the room, as experts see it. Default: the room directory's own name.").tag(config=True)
+    state = Unicode(
+        help="""Directory of the database (audit log, ledger, invitations), the vault's key and a self-made
+        certificate. Made on first use, for this user only. Keep it outside the room directory and back it up.""",
+    ).tag(config=True)
+    ip = Unicode("127.0.0.1", help="Address to listen on. Anything but loopback is served with TLS only.").tag(
+        config=True
+    )
+    port = Integer(8443, min=0, max=65535, help="Port for experts; 0 takes any free one.").tag(config=True)
+    owner_port = Integer(
+        8444, min=0, max=65535, help="Port for the owner's tools, always on 127.0.0.1; 0 takes any free one."
+    ).tag(config=True)
+    tls = Enum(
+        ("auto", "always", "never"),
+        default_value="auto",
+        help="""Whether the experts' port speaks TLS. 'auto': except on loopback. 'never' is refused elsewhere.""",
+    ).tag(config=True)
+    certfile = Unicode(
+        help="""Certificate in PEM. Default: a self-made one in the state directory; invitations carry its fingerprint,
+        so that clients need no authority to trust it.""",
+    ).tag(config=True)
+    keyfile = Unicode(help="Private key of certfile, in PEM.").tag(config=True)
+
+    max_sessions = Integer(20, min=1, help="Most sessions at a time. Each has a vault and an interpreter.").tag(
+        config=True
+    )
+    max_sessions_per_expert = Integer(5, min=1, help="Most sessions of one expert at a time.").tag(config=True)
+    cull_idle_timeout = Float(
+        0.0, min=0, help="Seconds without a message from the expert after which a session is ended; 0: never."
+    ).tag(config=True)
+    cull_interval = Float(60.0, min=0.05, help="Seconds between looks for sessions to end.").tag(config=True)
+    cull_connected = Bool(
+        False, help="Whether cull_idle_timeout also ends sessions whose notebook is still connected."
+    ).tag(config=True)
+    cull_busy = Bool(False, help="Whether cull_idle_timeout also ends sessions that run a cell.").tag(config=True)
+    max_session_age = Float(0.0, min=0, help="Seconds after which any session is ended; 0: never.").tag(config=True)
+    start_timeout = Float(60.0, min=1, help="Seconds that a session's processes may take to start.").tag(config=True)
+    connect_timeout = Float(
+        120.0, min=1, help="Seconds after which a session is ended that no notebook ever connected to."
+    ).tag(config=True)
+
+    journal_bytes = Integer(
+        128 * 2**20,
+        min=2**16,
+        help="""Bytes of output kept per session for a notebook that is disconnected or slow. Beyond it the oldest
+        output is dropped, and the expert is told how much.""",
+    ).tag(config=True)
+    journal_messages = Integer(20_000, min=100, help="Messages kept per session, likewise.").tag(config=True)
+
+    login_failures = Integer(
+        20, min=1, help="Failed logins after which an address is not listened to for login_window seconds."
+    ).tag(config=True)
+    login_window = Float(60.0, min=0.1, help="Seconds over which failed logins are counted.").tag(config=True)
+
+    vault_command = List(
+        Unicode(),
+        default_value=["cleanroom_kernel.vault", "session"],
+        minlen=1,
+        help="Module (or script) and arguments that run a session's vault. For tests.",
+    ).tag(config=True)
+    interpreter_startup = Unicode(
+        None,
+        allow_none=True,
+        help="Module that furnishes the interpreter before the first cell; '' for none. For tests.",
+    ).tag(config=True)
+
+    # -- what follows from the settings -------------------------------------------------------------------------------
+    def snapshot_limits(self) -> Limits:
+        return Limits(**{name: getattr(self, name) for name in Limits.__struct_fields__})
+
+    @property
+    def room_name(self) -> str:
+        return self.name or Path(self.room).name
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.ip == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.ip).is_loopback
+        except ValueError:
+            return False
+
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """Certificate and key, or None to speak plainly on loopback."""
+        if self.tls == "never" and not self.is_loopback:
+            raise ConfigurationError(
+                f"Server.ip = {self.ip!r} is not loopback and Server.tls is 'never': tokens and outputs would cross "
+                "the network in the clear. Set Server.tls = 'auto'."
+            )
+        if self.tls == "never" or (self.tls == "auto" and self.is_loopback and not self.certfile):
+            return None
+        if bool(self.certfile) != bool(self.keyfile):
+            raise ConfigurationError("Server.certfile and Server.keyfile belong together: set both or none.")
+        if self.certfile:
+            return Path(self.certfile), Path(self.keyfile)
+        return certificate.self_made(Path(self.state), self.room_name)
+
+
+class Address(Struct, frozen=True):
+    """Where a running server can be reached. `fingerprint` is empty without TLS."""
+
+    host: str
+    port: int
+    owner_port: int
+    room: str
+    fingerprint: str
+
+    def invitation(self, token: str, host: str | None = None) -> str:
+        """The connection string to give to an expert; `host` where experts know this machine by another name."""
+        scheme, query = ("cleanroom", f"?sha256={self.fingerprint}") if self.fingerprint else ("cleanroom+plain", "")
+        return f"{scheme}://{_bracketed(host or self.host)}:{self.port}/{self.room}{query}#{token}"
+
+
+async def serve(
+    config: Config,
+    *,
+    ready: Callable[[Address], None] | None = None,
+    stop: asyncio.Event | None = None,
+    launcher: Launcher | None = None,
+) -> None:
+    """Serve the room that `config` describes until `stop` is set, or SIGTERM or SIGINT arrives."""
+    stop = stop or _stop_on_signals()
+    async with running(config, launcher or Plain()) as address:
+        if ready is not None:
+            ready(address)
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
+    """A server, from its first open port to its last ended process."""
+    server = Server(config=config)
+    files = server.tls_files()
+    engine = audit.engine(server.state)
+    auth.create(engine)
+    auditor = Auditor(engine)
+    policy = _policy(config)
+    sessions = Sessions(_host(server, config, policy, auditor, launcher), server.snapshot_limits())
+    watches = [asyncio.create_task(sessions.watch_revocations()), asyncio.create_task(sessions.watch_age())]
+    listening = _listen(server, sessions, auditor, launcher, certificate.context(*files) if files else None)
+    address = Address(
+        host=server.ip,
+        port=listening[0][1],
+        owner_port=listening[1][1],
+        room=server.room_name,
+        fingerprint=certificate.fingerprint(files[0]) if files else "",
+    )
+    try:
+        await auditor.transact(lambda connection: _note_opening(connection, server, policy))
+        yield address
+    finally:
+        for http_server, _ in listening:
+            http_server.stop()
+        for watch in watches:
+            watch.cancel()
+        await sessions.end_all(Ending.STOPPED)
+        auditor.note(audit.RoomClosed(server.room_name))
+        auditor.close()
+
+
+def _listen(
+    server: Server, sessions: Sessions, auditor: Auditor, launcher: Launcher, tls: ssl.SSLContext | None
+) -> list[tuple[HTTPServer, int]]:
+    def door(kind: auth.Kind) -> app.Door:
+        return app.Door(auditor, auth.Failures(server.login_failures, server.login_window), kind)
+
+    experts = app.make(door(auth.Kind.EXPERT), sessions, _room_info(server, launcher))
+    owners = owner.make(door(auth.Kind.OWNER), sessions)
+    listening = []
+    for application, ip, port, context in (
+        (experts, server.ip, server.port, tls),
+        (owners, "127.0.0.1", server.owner_port, None),
+    ):
+        http_server = HTTPServer(application, ssl_options=context, max_body_size=BODY_LIMIT, max_header_size=BODY_LIMIT)
+        sockets = bind_sockets(port, ip)
+        http_server.add_sockets(sockets)
+        listening.append((http_server, sockets[0].getsockname()[1]))
+    return listening
+
+
+def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Auditor, launcher: Launcher) -> Host:
+    rules = OutputPolicy(config=config).snapshot()
+
+    def opening(session: str, expert: str) -> Open:
+        return Open(session=session, expert=expert, room=server.room, state=server.state, policy=policy)
+
+    return Host(
+        room=server.room_name,
+        setup=Setup(
+            launcher=launcher,
+            vault_command=tuple(server.vault_command),
+            interpreter_startup=server.interpreter_startup,
+            start_timeout=server.start_timeout,
+            message_limit=rules.max_message_bytes,
+        ),
+        rules=rules,
+        auditor=auditor,
+        opening=opening,
+        kernel_info=_kernel_info(server),
+        journal_bytes=server.journal_bytes,
+        journal_messages=server.journal_messages,
+    )
+
+
+def _room_info(server: Server, launcher: Launcher) -> http.RoomInfo:
+    return http.RoomInfo(
+        room=server.room_name,
+        protocol=http.VERSION,
+        version=version("cleanroom-kernel"),
+        tier=launcher.tier,
+        kernel_info=_kernel_info(server),
+    )
+
+
+def _kernel_info(server: Server) -> dict[str, Any]:
+    banner = (
+        f"Clean Room Kernel {version('cleanroom-kernel')}: room {server.room_name}, Python {sys.version.split()[0]}"
+    )
+    return jupyter.kernel_info(platform.python_version(), banner)
+
+
+def _policy(config: Config) -> dict[str, Any]:
+    """The disclosure policy as written in the owner's file. Only the vault knows what its names mean."""
+    return dict(config.Policy) if "Policy" in config else {}
+
+
+def _note_opening(connection: Any, server: Server, policy: dict[str, Any]) -> None:
+    """A policy other than the last one is an event of its own."""
+    last = None
+    for entry in audit.entries(connection):
+        if isinstance(entry.event, audit.PolicyChanged):
+            last = entry.event
+    changed = audit.PolicyChanged(
+        room=server.room_name,
+        preset=str(policy.get("preset", "standard")),
+        settings={name: value for name, value in policy.items() if name != "preset"},
+    )
+    if changed != last:
+        audit.append(connection, changed)
+    address = f"{server.ip}:{server.port}"
+    audit.append(connection, audit.RoomOpened(server.room_name, version("cleanroom-kernel"), address))
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

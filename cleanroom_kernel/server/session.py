@@ -1,0 +1,393 @@
+"""Session: one expert's notebook on the owner's machine.
+
+Promise: what comes in is allow-listed and recorded before it runs; what goes out is rebuilt, numbered and journalled
+once, whoever is connected. A process that dies is said to have died, in the cell that was running and in the audit
+log. Receipts are from the vault's own line and travel with the reply of their cell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from cleanroom_kernel import audit
+from cleanroom_kernel.audit import Ending
+from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, error_reply
+from cleanroom_kernel.protocol.jupyter import encode, now, read_header, read_parent, split
+from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice
+from cleanroom_kernel.protocol.release import Receipt
+from cleanroom_kernel.protocol.websocket import BadMessage, unpack
+from cleanroom_kernel.server import auth
+from cleanroom_kernel.server.auditing import AuditFailed, Auditor
+from cleanroom_kernel.server.journal import Journal
+from cleanroom_kernel.server.launching import Role
+from cleanroom_kernel.server.outbox import NO_PARENT, Outbox
+from cleanroom_kernel.server.output import Note, OutputRules, Rebuilt, plain, rebuild
+from cleanroom_kernel.server.pair import Pair, Setup, StartFailed
+from cleanroom_kernel.server.requests import Book, Line, Request
+from cleanroom_kernel.server.shapes import REQUESTS, UNHEARD, ExecuteRequest
+from cleanroom_kernel.server.zmtp import Part
+
+_MOST_LINES = 64
+_MOST_RECEIPTS = 10_000
+_MOST_REFUSALS = 100  # messages refused that are written to the audit log, per session
+_MOST_DEATHS = 3  # in a row, without one answered cell
+
+
+class Host(Struct, frozen=True):
+    """What all sessions of a server have in common."""
+
+    room: str
+    setup: Setup
+    rules: OutputRules
+    auditor: Auditor
+    opening: Callable[[str, str], Open]  # session and expert -> first message to the vault
+    kernel_info: dict[str, Any]
+    journal_bytes: int
+    journal_messages: int
+
+
+class Heard(Struct, frozen=True):
+    """A message from the interpreter, split but not believed."""
+
+    kind: str
+    key: tuple[str, str]
+    metadata: bytes
+    content: bytes | None
+    buffers: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, parts: list[Part]) -> Heard:
+        """The signature is not looked at: this socket has one peer, which holds the key and may be hostile."""
+        _, _, (header, parent, metadata, content, *buffers) = split(parts)
+        if header is None or parent is None or metadata is None:
+            raise BadMessage("envelope beyond the size limit")
+        whole = None if any(buffer is None for buffer in buffers) else content
+        return cls(read_header(header).msg_type, read_parent(parent).key, metadata, whole, tuple(buffers))
+
+
+class Findings:
+    """What the vault said about one cell, until the cell's reply takes it along."""
+
+    def __init__(self) -> None:
+        self.receipts: list[Receipt] = []
+        self.denied: list[Denied] = []
+
+
+class Session:
+    def __init__(self, host: Host, identity: auth.Identity, address: str, ended: Callable[[Session], None]) -> None:
+        self.id = secrets.token_hex(16)
+        self.identity, self.address = identity, address
+        self.journal = Journal(host.journal_bytes, host.journal_messages)
+        self.receipts: list[Receipt] = []
+        self.epochs: OrderedDict[str, int] = OrderedDict()  # client's life -> messages received of it
+        self.sockets: set[Any] = set()
+        self.was_connected = False
+        self.tier = host.setup.launcher.tier
+        self.born = self.last_activity = time.monotonic()
+        self.last_date = now()
+        self.ending: Ending | None = None
+        self._host, self._on_end = host, ended
+        self._out = Outbox(self.id, identity.name, self.journal, host.rules, host.auditor.note)
+        self._pair: Pair | None = None
+        self._ready = asyncio.Event()
+        self._broken: Problem | None = None
+        self._deaths = 0
+        self._book = Book()
+        self._lines: dict[str, Line] = {}
+        self._findings: defaultdict[str, Findings] = defaultdict(Findings)
+        self._refusals = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._second, self._in_second = 0, 0
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Raises `StartFailed`."""
+        auditor = self._host.auditor
+        await auditor.record(audit.SessionStarted(self.id, self.identity.name, self._host.room, self.address))
+        auditor.note(audit.SandboxTier(self.id, self.tier, self._host.setup.launcher.layers))
+        await self._start_pair()
+
+    async def close(self, reason: Ending) -> None:
+        if self.ending is not None:
+            return
+        self.ending = reason
+        self._out.settle_all()
+        self._host.auditor.note(audit.SessionEnded(self.id, self.identity.name, reason))
+        self._on_end(self)
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        for socket in list(self.sockets):
+            socket.end(reason)
+        if self._pair is not None:
+            await self._pair.close()
+
+    @property
+    def busy(self) -> bool:
+        return any(True for _ in self._book.running())
+
+    def interrupt(self) -> None:
+        if self._pair is not None:
+            self._pair.interrupt()
+
+    async def _start_pair(self) -> None:
+        pair = Pair(self._host.setup, self)
+        self._pair = pair
+        try:
+            await pair.start(self._host.opening(self.id, self.identity.name))
+        except StartFailed:
+            await pair.close()
+            raise
+        self._broken = None
+        self._ready.set()
+
+    def _background(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- from the expert ----------------------------------------------------------------------------------------------
+    def receive(self, data: bytes) -> None:
+        """One frame from one of the expert's clients."""
+        self.last_activity, self.last_date = time.monotonic(), now()
+        try:
+            channel, parts = unpack(data)
+            request = Request(channel, read_header(parts[0]), parts, None)
+            if request.header.msg_type == "execute_request":
+                request.cell = msgspec.json.decode(parts[3], type=ExecuteRequest)
+        except (BadMessage, msgspec.DecodeError, RecursionError):
+            self._refuse("unreadable", "unreadable")
+            return
+        self._book.remember(request)
+        self._handle(request)
+
+    def _handle(self, request: Request) -> None:
+        kind, channel = request.header.msg_type, request.channel
+        if kind == "kernel_info_request" and channel in ("shell", "control"):
+            self._answer(request, self._host.kernel_info)
+        elif kind == "interrupt_request" and channel == "control":
+            self.interrupt()
+            self._answer(request, {"status": "ok"})
+        elif kind == "shutdown_request" and channel == "control":
+            self._answer(request, {"status": "ok", "restart": False})
+            self._background(self.close(Ending.EXPERT))
+        elif kind not in REQUESTS.get(channel, ()):
+            self._refuse(channel, kind)
+            if kind.endswith("_request"):
+                self._answer(request, error_reply(Problem.NOT_PASSED_ON))
+        elif channel != "shell" or kind in ("comm_open", "comm_msg", "comm_close"):
+            # Widgets' messages do not queue: a running cell may be waiting for one.
+            self._pass_on_at_once(request)
+        elif not self._line(request.line).put(request):
+            self._fail(request, Problem.TOO_MANY)
+
+    def _pass_on_at_once(self, request: Request) -> None:
+        if self._ready.is_set() and self._broken is not Problem.INTERPRETER_FAILED:
+            self._send(request)
+        elif request.header.msg_type.endswith("_request"):
+            self._answer(request, error_reply(Problem.INTERPRETER_DIED))
+
+    def _line(self, name: str) -> Line:
+        """Subshells beyond the limit share the main one's line: in order, and slower."""
+        if name not in self._lines and len(self._lines) >= _MOST_LINES:
+            name = ""
+        if name not in self._lines:
+            self._lines[name] = Line(self._pass_on, self._abort)
+            self._background(self._lines[name].run())
+        return self._lines[name]
+
+    async def _pass_on(self, request: Request) -> None:
+        await self._ready.wait()
+        if request.cell is not None:
+            problem = self._broken or await self._record(request)
+            if problem is not None:
+                self._fail(request, problem)
+                return
+            self._pair.cell_started(request.header.msg_id)
+        elif self._broken is Problem.INTERPRETER_FAILED:
+            self._fail(request, self._broken)
+            return
+        self._send(request)
+        await self._pair.drained("shell")
+
+    async def _record(self, request: Request) -> Problem | None:
+        """Write the cell to the audit log, unless its expert was revoked: one transaction for both."""
+        event = audit.CellExecuted.of(self.id, self.identity.name, request.header.msg_id, request.cell.code)
+        invitation = self.identity.invitation
+
+        def write(connection: Any) -> bool:
+            if auth.revoked_among(connection, {invitation}):
+                return False
+            audit.append(connection, event)
+            return True
+
+        try:
+            return None if await self._host.auditor.transact(write) else Problem.REVOKED
+        except AuditFailed:
+            return Problem.AUDIT_FAILED
+
+    def _send(self, request: Request) -> None:
+        request.started = now()
+        if request.header.msg_type.endswith("_request"):
+            self._book.expect_reply(request)
+        self._pair.send(request.channel, request.parts)
+        request.parts = []
+
+    def _refuse(self, channel: str, kind: str) -> None:
+        self._refusals += 1
+        if self._refusals <= _MOST_REFUSALS:
+            self._host.auditor.note(audit.MessageRefused(self.id, self.identity.name, plain(channel), plain(kind)))
+
+    # -- answers of the server's own ----------------------------------------------------------------------------------
+    def _answer(self, request: Request, content: dict[str, Any]) -> None:
+        self._out.say("status", request.parent, {"execution_state": "busy"})
+        self._out.emit(request.channel, request.reply_type, request.parent, encode(content))
+        self._out.say("status", request.parent, {"execution_state": "idle"})
+
+    def _fail(self, request: Request, problem: Problem) -> None:
+        """Answer a request that is not, or no longer, at the interpreter."""
+        content = error_reply(problem)
+        if request.cell is None:
+            self._answer(request, content)
+            return
+        self._out.say("status", request.parent, {"execution_state": "busy"})
+        self._out.say("error", request.parent, {key: content[key] for key in ("ename", "evalue", "traceback")})
+        self._out.emit(
+            "shell", "execute_reply", request.parent, encode(content), self._reply_metadata(request, "error")
+        )
+        self._out.say("status", request.parent, {"execution_state": "idle"})
+        self._line(request.line).answered(request, failed=True)
+
+    def _abort(self, request: Request) -> None:
+        self._answer(request, {"status": "aborted"})
+
+    # -- from the interpreter -----------------------------------------------------------------------------------------
+    async def heard(self, channel: str, parts: list[Part]) -> None:
+        try:
+            message = Heard.of(parts)
+        except BadMessage:
+            self._out.dropped("", Note(audit.Drop.MALFORMED, "unreadable"))
+            return
+        if message.kind in UNHEARD:
+            return
+        if channel == "iopub":
+            await self._pace()
+        rebuilt = rebuild(self._host.rules, channel, message.kind, message.content, message.metadata, message.buffers)
+        if message.kind.endswith("_reply"):
+            await self._replied(channel, message, rebuilt)
+        else:
+            parent = self._book.parent_of(message.key)
+            passed = self._out.pass_on(channel, message.kind, message.key[0], parent, rebuilt)
+            if message.kind == "input_request" and not passed:
+                self.interrupt()  # nobody will answer it
+
+    async def _pace(self) -> None:
+        await self.journal.relieved()
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > self._host.rules.max_messages_per_second:
+            await asyncio.sleep(second + 1 - time.monotonic())
+
+    async def _replied(self, channel: str, message: Heard, rebuilt: Rebuilt) -> None:
+        if channel == "shell" and message.key[1] == "execute_request":
+            await self._pair.settled()
+        request = self._book.answered(message.key, message.kind)
+        if request is None or request.channel != channel:
+            self._out.dropped("", Note(audit.Drop.MALFORMED, plain(message.kind)))
+            return
+        self._out.admit(message.kind, message.key[0], request.parent, rebuilt)
+        if request.cell is None:
+            self._out.emit(channel, message.kind, request.parent, rebuilt.content)
+            return
+        status = msgspec.json.decode(rebuilt.content, type=dict[str, Any])["status"]
+        self._deaths = 0
+        self._out.emit(channel, message.kind, request.parent, rebuilt.content, self._reply_metadata(request, status))
+        self._line(request.line).answered(request, failed=status == "error")
+
+    def _reply_metadata(self, request: Request, status: str) -> dict[str, Any]:
+        """`started` is what front ends time cells by; receipts are the vault's."""
+        found = self._findings.pop(request.header.msg_id, Findings())
+        return {
+            "started": request.started or now(),
+            "dependencies_met": True,
+            "engine": self.id,
+            "status": status,
+            "cleanroom": {
+                "receipts": msgspec.to_builtins(found.receipts),
+                "denied": msgspec.to_builtins(found.denied),
+            },
+        }
+
+    # -- from the vault -----------------------------------------------------------------------------------------------
+    def noticed(self, notice: VaultNotice) -> None:
+        match notice:
+            case Released(receipt):
+                self.receipts = [*self.receipts[-_MOST_RECEIPTS + 1 :], receipt]
+                if self._is_running(receipt.cell):
+                    self._findings[receipt.cell].receipts.append(receipt)
+            case Denied(cell=cell):
+                if self._is_running(cell):
+                    self._findings[cell].denied.append(notice)
+            case Delivered():
+                self._deliver(notice)
+
+    def _is_running(self, cell: str) -> bool:
+        return any(request.header.msg_id == cell for request in self._book.running())
+
+    def _deliver(self, notice: Delivered) -> None:
+        artifact, receipt = notice.artifact, notice.receipt
+        self._host.auditor.note(
+            audit.Delivered(
+                session=self.id,
+                expert=self.identity.name,
+                number=receipt.number,
+                name=artifact.name,
+                sha256=artifact.sha256,
+                size=len(artifact.content),
+            )
+        )
+        facts = {"name": artifact.name, "sha256": artifact.sha256}
+        content = {**facts, "size": len(artifact.content), "trusted": artifact.trusted, "report": artifact.report}
+        parent = self._book.parent_of((receipt.cell, "execute_request")) or NO_PARENT
+        self._out.emit("iopub", ARTIFACT_MESSAGE, parent, encode(content), {"cleanroom": facts}, (artifact.content,))
+
+    # -- deaths -------------------------------------------------------------------------------------------------------
+    def died(self, role: Role, code: int) -> None:
+        if self.ending is not None:
+            return
+        kind = audit.VaultDied if role == "vault" else audit.InterpreterDied
+        self._host.auditor.note(kind(self.id, self.identity.name, code))
+        if role == "interpreter":
+            self._background(self._restart())
+        else:
+            self._broken = Problem.VAULT_DIED
+            for request in self._book.running():
+                self._out.tell(request.parent, f"[clean room: {error_reply(Problem.VAULT_DIED)['evalue']}]")
+
+    async def _restart(self) -> None:
+        """A new pair in the place of one whose interpreter died, as Jupyter restarts a kernel that died."""
+        self._ready.clear()
+        self._deaths += 1
+        for line in self._lines.values():
+            line.abort_waiting()
+        for request in self._book.abandon():
+            self._fail(request, Problem.INTERPRETER_DIED)
+        self._out.say("status", NO_PARENT, {"execution_state": "restarting"})
+        await self._pair.close()
+        if self._deaths < _MOST_DEATHS:
+            try:
+                await self._start_pair()
+                return
+            except StartFailed:
+                pass
+        self._broken = Problem.INTERPRETER_FAILED
+        self._ready.set()
