@@ -14,7 +14,6 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from cleanroom_kernel.plan.aggregates import OutputClass
 from cleanroom_kernel.protocol.release import Artifact, FitSummary, Label
 
 Floats = NDArray[np.float64]
@@ -45,7 +44,8 @@ class Footprint(Struct, frozen=True, eq=False):
 class Kind(enum.Enum):
     """How a column of statistics is judged and rounded. Finer than its output class."""
 
-    COUNT = "count"  # rows, non-null values, or rows where something holds: multiples of the count base
+    COUNT = "count"  # rows or non-null values
+    SELECTED = "selected"  # rows where something holds: the sum of a 0/1 measure
     UNITS = "units"  # distinct units
     DISTINCT = "distinct"  # distinct values that enough units share
     SUM = "sum"
@@ -62,8 +62,10 @@ class Kind(enum.Enum):
 class CellEvidence(Struct, frozen=True, eq=False):
     """Numbers about the units behind each cell of one column; every array has one entry per cell.
 
-    Contributions are per unit: all rows of a unit in a cell count as one. `differing` counts units with a value that
-    is not the cell's most common one. Where a rule does not concern a kind of statistic, its array is None.
+    Contributions are per unit: all rows of a unit in a cell count as one, by absolute value. `differing` counts units
+    that would be told apart: of a 0/1 measure, the fewer of those with a 1 and those with a 0; else units with a value
+    other than the one that most of the cell shares, or all units where no value is shared by most. An array that the
+    column's checks do not need is None; a check that does need it fails the whole answer.
     """
 
     rows: Integers  # rows that enter the number: non-null ones
@@ -71,45 +73,44 @@ class CellEvidence(Struct, frozen=True, eq=False):
     largest_rows: Integers  # most rows of one unit
     effective_rows: Floats  # effective number of units by their rows
     influence: Floats  # most that leaving out one unit can move the number
-    total: Floats | None = None  # sum of absolute contributions
-    largest: Floats | None = None  # largest absolute contribution of a unit
-    second: Floats | None = None  # second largest
-    effective: Floats | None = None  # effective number of units by their absolute contributions
+    total: Floats | None = None  # sum of contributions
+    largest: Floats | None = None
+    second: Floats | None = None
+    effective: Floats | None = None  # effective number of units by their contributions
     differing: Integers | None = None
     below: Integers | None = None  # units with a value on the lower side of a quantile
     above: Integers | None = None  # units with a value on the upper side
 
 
 class Statistics(Struct, frozen=True, eq=False):
-    """One column of a candidate table: exact values (NaN where undefined) with what they are.
+    """One column of a candidate table: exact values (NaN where undefined) with what they are and their evidence.
 
     `measure` is the identity of what is summed: numbers of one measure can be subtracted from each other.
-    `parts` are numerator and denominator of a share.
+    `footprints[i]` is what cell i is over.
     """
 
     name: str
     kind: Kind
     measure: str
     values: Floats
-    parts: tuple[Floats, Floats] | None = None
-    unit: float = 1.0  # size of one in a count: a count of rows times a public constant
+    evidence: CellEvidence
+    footprints: tuple[Footprint, ...]
+    parts: tuple[Floats, Floats] | None = None  # numerator and denominator of a share
 
 
 class Candidate(Struct, frozen=True, eq=False):
-    """A table of statistics. `public_labels[i]` says that naming row i tells nothing; `empty_row` if it shows no cell.
+    """A table of statistics. `public_labels[i]` says that naming row i tells nothing.
 
-    `footprints[j][i]` is of column j and row i. `has_units` is False for tables that belong to nobody.
+    `has_units` is False for tables that belong to nobody: their numbers are shown as they are.
     """
 
     asker: Asker
     question: str
     title: str
-    output_class: OutputClass
     keys: tuple[str, ...]
     labels: tuple[tuple[Label, ...], ...]
     public_labels: Booleans
     columns: tuple[Statistics, ...]
-    footprints: tuple[tuple[Footprint, ...], ...]
     has_units: bool = True
 
 

@@ -72,7 +72,7 @@ class Policy(HasTraits):
         0.85, min=0, max=1, help="(n, share) rule: the n largest contributions must stay below this share of the total."
     )
     effective_units = Float(
-        10.0, min=0, help="Least effective number of patients behind a sum, (sum of shares)^2 / sum of squared shares."
+        5.0, min=0, help="Least effective number of patients behind a sum, (sum of shares)^2 / sum of squared shares."
     )
     unit_share = Float(0.25, min=0, max=1, help="Largest share of a result's rows that one patient may have.")
     count_base = Int(5, min=1, help="Counts are rounded to multiples of this.")
