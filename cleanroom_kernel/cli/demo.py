@@ -1,0 +1,184 @@
+"""`cleanroom demo`: owner and expert on one machine, on a synthetic hospital or on the owner's own files.
+
+Everything is kept in one directory: the tables, the room's state, and the expert's side with a Jupyter data directory
+of its own, so that nothing of the user's Jupyter is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from cleanroom_kernel import audit
+from cleanroom_kernel.cli import records
+from cleanroom_kernel.cli.expert import connect
+from cleanroom_kernel.cli.owner import ADDRESS_FILE, database
+from cleanroom_kernel.cli.settings import CommandError, Settings, load
+from cleanroom_kernel.cli.tables import proposal_for, schema_text
+from cleanroom_kernel.demo import hospital
+from cleanroom_kernel.server import auth
+from cleanroom_kernel.server.main import Address
+from cleanroom_kernel.vault.propose import render
+
+NOTEBOOK = "readmission.ipynb"
+_START_SECONDS = 180
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("demo", help="a whole clean room on this machine: owner, expert, notebook")
+    parser.add_argument("--tables", nargs="+", type=Path, metavar="FILE", help="your own files instead of the hospital")
+    parser.add_argument("--headless", action="store_true", help="execute the notebook, print its AUC and the ledger")
+    parser.add_argument("--directory", type=Path, default=Path(".demo"), help="where to keep everything")
+    parser.add_argument("--patients", type=int, default=20_000, help="size of the synthetic hospital")
+    parser.add_argument("--port", type=int, default=8888, help="JupyterLab's port")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    place = options.directory.resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    settings = _write_room(place, options)
+    with _serving(settings) as address:
+        expert = _prepare_expert(place, settings, address, own_tables=bool(options.tables))
+        if options.headless:
+            _execute(expert)
+            _print_ledger(settings)
+        else:
+            _open_lab(expert, options.port)
+    return 0
+
+
+def _write_room(place: Path, options: argparse.Namespace) -> Settings:
+    """The owner's files: tables, schema and configuration."""
+    data = place / "owner"
+    data.mkdir(exist_ok=True)
+    if options.tables:
+        sources = _own_tables(data, options.tables)
+    else:
+        print(f"Making a synthetic hospital of {options.patients:,} patients …", flush=True)
+        hospital.write(data, options.patients)
+        sources = {table.name: f"{table.name}.parquet" for table in hospital.room_schema().tables}
+    configuration = f"""\
+# The demonstration's room. `cleanroom serve --generate-config` lists every setting.
+c = get_config()  # noqa: F821
+c.Room.schema = "schema.json"
+c.Room.sources = {sources!r}
+c.Policy.preset = "standard"
+c.Server.port = 0
+c.Server.owner_port = 0
+"""
+    (data / "cleanroom_config.py").write_text(configuration)
+    return load(str(data / "cleanroom_config.py"))
+
+
+def _own_tables(data: Path, tables: list[Path]) -> dict[str, str | dict[str, str]]:
+    """Propose a schema for the user's files, unless an edited one from an earlier run is there."""
+    proposal = proposal_for(tables, ["?"], 10, "demo")
+    schema = data / "schema.json"
+    if not schema.exists():
+        schema.write_text(schema_text(proposal))
+    print(render(proposal))
+    print(f"\nThe schema is in {schema}: edit it and run the demo again.", flush=True)
+    return proposal.sources({path.name: str(path.resolve()) for path in tables})
+
+
+@contextlib.contextmanager
+def _serving(settings: Settings) -> Iterator[Address]:
+    """The owner's server as a process of its own, until the demonstration ends."""
+    where = settings.state / ADDRESS_FILE
+    where.unlink(missing_ok=True)
+    log = settings.base / "server.log"
+    command = [sys.executable, "-m", "cleanroom_kernel.cli.main", "serve"]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*command, "--config", str(settings.base / "cleanroom_config.py")], stdout=output, stderr=output
+        )
+        try:
+            yield _wait_for(where, server, log)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _wait_for(where: Path, server: subprocess.Popen[bytes], log: Path) -> Address:
+    for _ in range(_START_SECONDS * 10):
+        if where.exists():
+            return msgspec.json.decode(where.read_bytes(), type=Address)
+        if server.poll() is not None:
+            raise CommandError(f"The server did not start. Its log, {log}, says:\n{log.read_text()[-2000:]}")
+        time.sleep(0.1)
+    raise CommandError(f"The server did not start within {_START_SECONDS} s. See {log}.")
+
+
+def _prepare_expert(place: Path, settings: Settings, address: Address, *, own_tables: bool) -> Path:
+    """The expert's folder, with the notebook and a kernel that is connected by an invitation."""
+    expert = place / "expert"
+    expert.mkdir(exist_ok=True)
+    os.environ["JUPYTER_DATA_DIR"] = str(place / "jupyter")
+    with database(settings).begin() as connection:
+        auth.revoke(connection, "demo-expert")
+        invitation = auth.invite(connection, "demo-expert")
+    connect(address.invitation(invitation.token))
+    name = "first-look.ipynb" if own_tables else NOTEBOOK
+    if not (expert / name).exists():
+        shutil.copyfile(str(files("cleanroom_kernel.demo") / name), expert / name)
+    return expert
+
+
+def _execute(expert: Path) -> None:
+    for path in sorted(expert.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(
+            notebook, timeout=600, kernel_name="cleanroom", resources={"metadata": {"path": str(expert)}}
+        )
+        started = time.perf_counter()
+        try:
+            client.execute()
+        except CellExecutionError as failed:
+            raise CommandError(f"The notebook {path.name} stopped:\n{failed}") from None
+        finally:
+            nbformat.write(notebook, expert / f"{path.stem}-executed.ipynb")
+        print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - started:.1f} s")
+        for line in _texts(notebook):
+            if re.search(r"\bAUC\b", line):
+                print(f"  {line}")
+
+
+def _texts(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            yield from output.get("text", "").splitlines()
+
+
+def _print_ledger(settings: Settings) -> None:
+    print("\nWhat left the room:")
+    with audit.reading(audit.engine(settings.state)) as connection:
+        for entry in audit.entries(connection):
+            if isinstance(entry.event, (audit.Released, audit.Withheld, audit.Refused, audit.Delivered)):
+                print(records.line(entry))
+        verified = audit.verify(connection)
+    print(f"{verified.count} entries in the audit log; its chain is {'BROKEN' if verified.broken_at else 'whole'}.")
+
+
+def _open_lab(expert: Path, port: int) -> None:
+    print(f"Opening JupyterLab on {expert}. The expert's kernel is 'Clean Room'. Stop with Ctrl-C.", flush=True)
+    notebook = next(iter(sorted(expert.glob("*.ipynb"))))
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--LabApp.news_url=None"]
+    command += [f"--ServerApp.root_dir={expert}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    subprocess.run(command, check=False)
