@@ -1,0 +1,55 @@
+"""The readmission notebook on real records, through the real processes, gives what plain scikit-learn gives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+
+from tests.acceptance.diabetes import CELLS, DATA, EXPLORE, FEATURES, MODELS, SOURCES, SPLIT, auc, model_cell
+from tests.acceptance.diabetes import propose_schema
+from tests.acceptance.rooms import kernel, serving
+
+pytestmark = pytest.mark.skipif(not DATA.exists(), reason="diabetes130 is not on this machine")
+
+# Measured with plain scikit-learn on the same features and split rules.
+EXPECTED = {"LR": 0.671, "RF": 0.677, "HistGB": 0.677}
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    base = tmp_path_factory.mktemp("diabetes")
+    propose_schema(base)
+    with serving(base, SOURCES, preset="standard", keyed_seeds=False) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def expert(room, tmp_path_factory):
+    with kernel("cleanroom", tmp_path_factory.mktemp("expert"), room.jupyter) as running:
+        for cell in (EXPLORE, FEATURES, SPLIT):
+            running.value(cell)
+        yield running
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_readmission_aucs_are_reproduced(expert, name):
+    assert auc(expert.value(model_cell(name))) == pytest.approx(EXPECTED[name], abs=0.01)
+
+
+def test_the_logistic_model_is_released_and_predicts_without_the_room(expert, room):
+    """The file on the expert's machine is a genuine estimator that needs nothing of ours."""
+    expert.value(model_cell("LR"))
+    expert.value('room.release(LR, "readmission.skops")')
+    path = expert.folder / "readmission.skops"
+    model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    columns = expert.value("print(list(X.columns))")
+    names = [name.strip(" '\"\n[]") for name in columns.split(",")]
+    people = pd.DataFrame(np.zeros((3, len(names))), columns=names).assign(number_inpatient=[0, 2, 8])
+    risks = model.predict_proba(people)[:, 1]
+    assert risks[0] < risks[1] < risks[2], "more earlier admissions, more risk"
+
+
+def test_every_number_that_left_is_in_the_audit_log(room, expert):
+    log = room.command("audit", "show").stdout
+    assert log.count("released:") >= len(CELLS)
+    assert "the chain is whole" in room.command("audit", "verify").stdout
