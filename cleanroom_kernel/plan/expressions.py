@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from cleanroom_kernel.plan.functions import RULES, Function
-from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, fold
+from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, children, fold, postorder
 from cleanroom_kernel.plan.schema import Category, Column, DType, Role
 
 Constant = bool | int | float | str | None
@@ -150,6 +150,14 @@ class Named(Node, frozen=True, eq=False):
 def type_of(expression: Expression, fields: Fields) -> Field:
     """Static type of `expression` over a relation with `fields`. Raises PlanError, Forbidden for opaque inputs."""
     return fold(expression, lambda node, arguments: _type(node, arguments, fields))
+
+
+def types_of(expressions: tuple[Expression, ...], fields: Fields) -> dict[int, Field]:
+    """Static types of `expressions` and of everything inside them, by `id` of the node."""
+    types: dict[int, Field] = {}
+    for node in postorder(*expressions):
+        types[id(node)] = _type(node, tuple(types[id(child)] for child in children(node)), fields)
+    return types
 
 
 def _type(node: Node, arguments: tuple[Field, ...], fields: Fields) -> Field:

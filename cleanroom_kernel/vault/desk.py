@@ -1,0 +1,27 @@
+"""Desk: everything that answering one session's questions takes, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cleanroom_kernel.plan.schema import RoomSchema
+from cleanroom_kernel.vault.engine import Engine
+
+if TYPE_CHECKING:
+    from cleanroom_kernel.disclosure.ledger import Ledger
+    from cleanroom_kernel.disclosure.policy import PolicySnapshot
+
+
+@dataclass
+class Desk:
+    """`cell` is the notebook cell that asks, as the server said last; all else stays for the session."""
+
+    room: RoomSchema
+    engine: Engine
+    learners: Any
+    policy: PolicySnapshot
+    ledger: Ledger
+    expert: str
+    session: str
+    cell: str = ""

@@ -1,0 +1,148 @@
+"""Engine: evaluates relations over the room's tables, with pandas' semantics, through Narwhals on lazy Polars.
+
+Promise: what it gives stays in the vault; the same relation always gives the same rows; only the columns that a
+question needs are computed. Plans are walked by loops, whatever their depth, and what several parts of a plan share is
+computed once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+from numpy.typing import NDArray
+
+from cleanroom_kernel.plan.bases import Relation
+from cleanroom_kernel.plan.expressions import Expression, Named, Value
+from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.plan.relations import Predict, Table
+from cleanroom_kernel.vault.columns import check_reserved, stored
+from cleanroom_kernel.vault.expressions import names_in, project
+from cleanroom_kernel.vault.pending import collected
+from cleanroom_kernel.vault.relations import RULES, inputs_of
+from cleanroom_kernel.vault.rows import Names, Rows, hidden, kept_columns
+from cleanroom_kernel.vault.seeds import Seeds
+from cleanroom_kernel.vault.store import BUDGET, Kept, Positions, Store
+from cleanroom_kernel.vault.tables import Tables
+
+Predictor = Callable[[Predict, "Engine"], NDArray[Any]]
+
+
+class Engine:
+    """`predictor` gives a fitted model's answers: an array with one row per row of `over`, in row order."""
+
+    def __init__(self, tables: Tables, seeds: Seeds, predictor: Predictor, budget: int = BUDGET) -> None:
+        self.tables = tables
+        self.seeds = seeds
+        self._predictor = predictor
+        self._store = Store(budget)
+
+    # -- what the rest of the vault asks ------------------------------------------------------------------------------
+    def rows(self, relation: Relation) -> nw.LazyFrame[Any]:
+        """All declared columns of a relation, UNIT (unless its rows are public) and ROW; in no particular order."""
+        names = tuple(relation.fields)
+        check_reserved(names)
+        frame = self._evaluate(relation, frozenset(names)).pending.frame
+        return frame.select(*(nw.col(stored(name)).alias(name) for name in names), *hidden(relation))
+
+    def table(self, relation: Relation, columns: tuple[Named, ...], *, ordered: bool = True) -> pl.DataFrame:
+        """`columns` over the rows of a relation, UNIT (unless its rows are public) and ROW, all in row order.
+
+        With `ordered=False` in some order, always the same, which is quicker.
+        """
+        check_reserved(tuple(column.name for column in columns))
+        kept = self._computed(relation, {_key(column.of): column.of for column in columns})
+        frame = kept.ordered() if ordered else kept.frame
+        named = [frame.get_column(_key(column.of)).alias(column.name) for column in columns]
+        return pl.DataFrame([*named, *(frame.get_column(name) for name in hidden(relation))])
+
+    # -- what the relations' rules ask --------------------------------------------------------------------------------
+    def remembered(self, relation: Relation, make: Callable[[], Positions]) -> Positions:
+        key = f"drawn {digest(relation)}"
+        found: Positions | None = self._store.get(key)
+        if found is None:
+            found = make()
+            self._store.put(key, found, found.nbytes)
+        return found
+
+    def predictions(self, relation: Predict) -> NDArray[Any]:
+        key = f"predicted {digest(relation)}"
+        found: NDArray[Any] | None = self._store.get(key)
+        if found is None:
+            found = self._predictor(relation, self)
+            self._store.put(key, found, found.nbytes)
+        return found
+
+    # -- evaluation ---------------------------------------------------------------------------------------------------
+    def _computed(self, relation: Relation, outputs: dict[str, Expression]) -> Kept:
+        kept: Kept | None = self._store.get(digest(relation))
+        missing = {key: of for key, of in outputs.items() if kept is None or not kept.has([key])}
+        if kept is not None and not missing:
+            return kept
+        rows = self._evaluate(relation, frozenset(names_in(missing.values())))
+        pending = project(rows.pending, relation.fields, missing, hidden(relation))
+        return self._store.add(digest(relation), collected(pending.frame), rows.bound)
+
+    def _evaluate(self, relation: Relation, needed: Names) -> Rows:
+        order = _inputs_first(relation)
+        needs, uses, found = self._needs(order, needed)
+        results: dict[str, Rows] = {}
+        for identity, part in order.items():
+            if identity not in needs:
+                continue
+            if identity in found:
+                results[identity] = Rows.of(found[identity])
+                continue
+            inputs = tuple(results[digest(given)] for given in inputs_of(part))
+            rows = RULES[type(part)].rows(part, inputs, needs[identity], self)
+            if uses[identity] > 1 and not isinstance(part, Table):
+                columns = kept_columns(part, needs[identity])
+                rows = Rows.of(self._store.add(identity, rows.collect(*columns), rows.bound))
+            results[identity] = rows
+        return results[digest(relation)]
+
+    def _needs(
+        self, order: dict[str, Relation], needed: Names
+    ) -> tuple[dict[str, Names], Counter[str], dict[str, Kept]]:
+        """For each part that must be looked at: the columns that others read of it, by how many, and what is kept."""
+        parts = list(order.items())
+        needs: dict[str, Names] = {parts[-1][0]: needed}
+        uses: Counter[str] = Counter()
+        found: dict[str, Kept] = {}
+        for identity, part in reversed(parts):
+            if identity not in needs:
+                continue
+            kept: Kept | None = self._store.get(identity)
+            if kept is not None and kept.has(map(stored, needs[identity])):
+                found[identity] = kept
+                continue
+            wanted = RULES[type(part)].needs(part, needs[identity])
+            for given, names in zip(inputs_of(part), wanted, strict=True):
+                needs[digest(given)] = needs.get(digest(given), frozenset()) | names
+                uses[digest(given)] += 1
+        return needs, uses, found
+
+
+def _inputs_first(relation: Relation) -> dict[str, Relation]:
+    """Every relation that `relation` is made from, each once, by digest."""
+    digest(relation)
+    order: dict[str, Relation] = {}
+    stack = [(relation, False)]
+    while stack:
+        part, expanded = stack.pop()
+        if digest(part) in order:
+            continue
+        if expanded:
+            order[digest(part)] = part
+        else:
+            stack.append((part, True))
+            stack.extend((given, False) for given in inputs_of(part) if digest(given) not in order)
+    return order
+
+
+def _key(expression: Expression) -> str:
+    """Under which name a computed column is kept."""
+    return stored(expression.name) if isinstance(expression, Value) else f"e:{digest(expression)}"

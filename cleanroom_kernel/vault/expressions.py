@@ -1,0 +1,237 @@
+"""Expressions: a plan's expressions, computed over the rows of an evaluated relation.
+
+Promise: an expression is computed once however often it is used, and neither its depth nor its sharing can make the
+work grow beyond its number of nodes: what is shared or deep becomes a temporary column first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from cleanroom_kernel.plan.expressions import (
+    Call,
+    Cast,
+    Constant,
+    Cut,
+    Expression,
+    Field,
+    Fields,
+    IsIn,
+    Literal,
+    Recode,
+    Value,
+    types_of,
+)
+from cleanroom_kernel.plan.functions import Function
+from cleanroom_kernel.plan.nodes import Node, children, postorder
+from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.vault.columns import stored
+from cleanroom_kernel.vault.expressions_casts import cast, is_widening
+from cleanroom_kernel.vault.expressions_functions import NATIVE, PORTABLE, Native, Portable, Term, as_type, sort_key
+from cleanroom_kernel.vault.pending import Pending, native
+from cleanroom_kernel.vault.values import NARWHALS, NoMatch, as_stored, converted, literal, matching
+
+FUNCTIONS: dict[Function, Portable | Native] = {**PORTABLE, **NATIVE}
+
+_DEEPEST = 24  # levels of one expression; Polars' planning time grows with the square
+
+
+def names_in(expressions: Iterable[Expression]) -> set[str]:
+    """Columns that the expressions read."""
+    return {node.name for node in postorder(*expressions) if isinstance(node, Value)}
+
+
+def project(
+    pending: Pending, fields: Fields, outputs: Mapping[str, Expression], keep: Sequence[str], keys: Sequence[str] = ()
+) -> Pending:
+    """The columns `keep` as they are, and `outputs` by their names, all computed from the columns before.
+
+    Outputs named in `keys` are made fit for putting rows in order: an ordered category becomes its place.
+    """
+    pending, terms = compute(pending, fields, tuple(outputs.values()), keep)
+    finished = [
+        (sort_key(term) if name in keys else term.expression).alias(name)
+        for name, term in zip(outputs, terms, strict=True)
+    ]
+    return pending.then(pending.frame.select(*keep, *finished))
+
+
+def compute(
+    pending: Pending, fields: Fields, expressions: tuple[Expression, ...], keep: Sequence[str]
+) -> tuple[Pending, list[Term]]:
+    """A term for each expression, over a frame that has the columns `keep` and whatever the terms read."""
+    stages = _Stages(fields, expressions)
+    columns = list(dict.fromkeys((*keep, *map(stored, sorted(names_in(expressions))))))
+    for stage, made in stages.temporaries():
+        pending = _with_temporaries(pending, made)
+        pending = pending.then(pending.frame.select(*columns, *stages.alive_after(stage)))
+    return pending, [stages.term(expression) for expression in expressions]
+
+
+Temporary = tuple[str, Any]  # name of the column, and a Narwhals or a Polars expression
+
+
+def _with_temporaries(pending: Pending, stage: list[Temporary]) -> Pending:
+    portable = [made.alias(name) for name, made in stage if isinstance(made, nw.Expr)]
+    other = [made.alias(name) for name, made in stage if isinstance(made, pl.Expr)]
+    if portable:
+        pending = pending.then(pending.frame.with_columns(*portable))
+    if other:
+        pending = pending.then(nw.from_native(native(pending.frame).with_columns(*other)))
+    return pending
+
+
+class _Compiled(NamedTuple):
+    """A node as a term; `stage` is the first that may read it, `depth` its levels since the last temporary."""
+
+    term: Term
+    stage: int
+    depth: int
+    reads: frozenset[str]  # temporaries
+    column: str = ""  # name, where it is one
+
+
+class _Stages:
+    """Compiles a set of expressions to terms over stored and temporary columns, and the temporaries in stages.
+
+    A temporary of stage s reads stored columns and temporaries of stages below s.
+    """
+
+    def __init__(self, fields: Fields, roots: tuple[Expression, ...]) -> None:
+        nodes = list(postorder(*roots))
+        self._types = types_of(roots, fields)
+        uses = Counter(id(child) for node in nodes for child in children(node))
+        # Polars expressions take columns; so whatever such a node is given must be one.
+        given = {id(child) for node in nodes if self._is_native(node) for child in children(node)}
+        self._wanted = {id(node) for node in nodes if uses[id(node)] > 1 and children(node)} | given
+        self._compiled: dict[int, _Compiled] = {}
+        self._made: defaultdict[int, list[Temporary]] = defaultdict(list)
+        self._last: dict[str, float] = {}  # last stage that reads a temporary
+        for node in nodes:
+            self._compiled[id(node)] = self._compile(node)
+        for root in roots:
+            self._last |= dict.fromkeys(self._compiled[id(root)].reads, math.inf)
+
+    def term(self, expression: Expression) -> Term:
+        return self._compiled[id(expression)].term
+
+    def temporaries(self) -> list[tuple[int, list[Temporary]]]:
+        return sorted(self._made.items())
+
+    def alive_after(self, stage: int) -> list[str]:
+        """Temporaries made by then that are still to be read."""
+        made = (name for before, temporaries in self._made.items() if before <= stage for name, _ in temporaries)
+        return [name for name in made if self._last.get(name, -1) > stage]
+
+    def _is_native(self, node: Node) -> bool:
+        if isinstance(node, Cast):
+            return not is_widening(self._types[id(node.of)].dtype, node.dtype)
+        return isinstance(node, Call) and node.function in NATIVE
+
+    def _compile(self, node: Node) -> _Compiled:
+        field = self._types[id(node)]
+        if isinstance(node, Value):
+            return _Compiled(Term(nw.col(stored(node.name)), field), 0, 0, frozenset(), stored(node.name))
+        inputs = [self._compiled[id(child)] for child in children(node)]
+        stage = max((compiled.stage for compiled in inputs), default=0)
+        depth = 1 + max((compiled.depth for compiled in inputs), default=0)
+        reads = frozenset[str]().union(*(compiled.reads for compiled in inputs))
+        if self._is_native(node):
+            made = _native(node, tuple(Term(pl.col(given.column), given.term.field) for given in inputs))
+        else:
+            made = _portable(node, tuple(compiled.term for compiled in inputs), field)
+            if id(node) not in self._wanted and depth <= _DEEPEST:
+                return _Compiled(Term(made, field), stage, depth, reads)
+        name = f"t:{len(self._compiled)}"
+        self._made[stage].append((name, made))
+        self._last |= {read: max(stage, self._last.get(read, 0)) for read in reads}
+        return _Compiled(Term(nw.col(name), field), stage + 1, 0, frozenset({name}), name)
+
+
+def _native(node: Node, inputs: tuple[Term, ...]) -> pl.Expr:
+    if isinstance(node, Cast):
+        return cast(inputs[0].expression, inputs[0].dtype, node.dtype, node.format)
+    assert isinstance(node, Call)
+    return NATIVE[node.function](inputs, node.options)
+
+
+def _portable(node: Node, inputs: tuple[Term, ...], field: Field) -> nw.Expr:
+    if isinstance(node, Literal):
+        return literal(node.value, node.dtype)
+    if isinstance(node, Call):
+        return PORTABLE[node.function](inputs, node.options, field.dtype)
+    if isinstance(node, Cast):
+        return as_type(inputs[0], node.dtype)
+    if isinstance(node, IsIn):
+        return _is_in(inputs[0], node.values)
+    if isinstance(node, Recode):
+        return _recode(node, inputs[0])
+    if isinstance(node, Cut):
+        return _cut(node, inputs[0])
+    raise AssertionError(f"unhandled expression {type(node).__name__}")
+
+
+def _is_in(of: Term, values: tuple[Constant, ...]) -> nw.Expr:
+    found = as_stored(of.expression, of.dtype).is_in(list(_matching(values, of.dtype))).fill_null(False)
+    return found | of.expression.is_null() if any(_is_missing(value) for value in values) else found
+
+
+def _recode(node: Recode, of: Term) -> nw.Expr:
+    new = [converted(value, node.dtype) for value in node.new]
+    pairs = {key: value for old, value in zip(node.old, new, strict=True) for key in _matching((old,), of.dtype)}
+    result = _narrowed(of, node.dtype) if node.keep else nw.lit(None, NARWHALS[node.dtype])
+    if pairs:
+        result = _replaced(as_stored(of.expression, of.dtype), pairs, node.dtype, result)
+    of_missing = [value for old, value in zip(node.old, new, strict=True) if _is_missing(old)]
+    if of_missing:
+        result = nw.when(of.expression.is_null()).then(literal(of_missing[-1], node.dtype)).otherwise(result)
+    return result
+
+
+def _narrowed(of: Term, dtype: DType) -> nw.Expr:
+    """`of` as a number of any other type; null where it has no place there."""
+    if is_widening(of.dtype, dtype):
+        return as_type(of, dtype)
+    if dtype is DType.BOOLEAN:
+        return of.expression != 0
+    fits = (of.expression >= -(2.0**63)) & (of.expression < 2.0**63)
+    return nw.when(fits).then(of.expression).otherwise(nw.lit(None, NARWHALS[of.dtype])).cast(NARWHALS[dtype])
+
+
+def _replaced(of: nw.Expr, pairs: dict[Any, Any], dtype: DType, default: nw.Expr) -> nw.Expr:
+    wire = nw.Int64() if dtype in (DType.DATETIME, DType.DURATION) else NARWHALS[dtype]
+    return of.replace_strict(list(pairs), list(pairs.values()), default=default.cast(wire), return_dtype=wire).cast(
+        NARWHALS[dtype]
+    )
+
+
+def _cut(node: Cut, of: Term) -> nw.Expr:
+    value = as_stored(of.expression, of.dtype).cast(nw.Float64())
+    lowest = node.right and node.include_lowest
+    passed = [
+        value > edge if node.right and not (lowest and number == 0) else value >= edge
+        for number, edge in enumerate(node.edges)
+    ]
+    # How many edges a value has passed is its bin, from 1; a value past the last edge has passed them all.
+    bins = nw.sum_horizontal(*(edge.cast(nw.Int64()) for edge in passed))
+    numbers = list(range(1, len(node.edges)))
+    return bins.replace_strict(numbers, list(node.labels), default=None, return_dtype=nw.String())
+
+
+def _matching(values: tuple[Constant, ...], dtype: DType) -> Iterable[Any]:
+    for value in values:
+        if not _is_missing(value):
+            try:
+                yield matching(value, dtype)
+            except NoMatch:
+                continue
+
+
+def _is_missing(value: Constant) -> bool:
+    return value is None or value != value

@@ -1,0 +1,423 @@
+"""Functions: what each function of the plan's table computes, written once for Narwhals and pandas' semantics.
+
+Promise: the two tables together have a rule for every `Function`, each in one of them. `PORTABLE` rules are Narwhals
+expressions. `NATIVE` rules are Polars expressions, for the few things that Narwhals cannot say on lazy Polars, or where
+only NumPy gives the digits that pandas gives.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from msgspec import Struct
+
+from cleanroom_kernel.plan.expressions import Constant, Field
+from cleanroom_kernel.plan.functions import Function
+from cleanroom_kernel.plan.nodes import PlanError
+from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.vault.values import NARWHALS
+
+_DAY = 86_400_000_000  # microseconds
+_LARGEST_POWER = 308  # of ten that a float holds
+
+
+class Term(Struct, frozen=True):
+    """An argument: its expression and its static type."""
+
+    expression: Any
+    field: Field
+
+    @property
+    def dtype(self) -> DType:
+        return self.field.dtype
+
+
+Options = tuple[Constant, ...]
+Portable = Callable[[tuple[Term, ...], Options, DType], nw.Expr]
+Native = Callable[[tuple[Term, ...], Options], pl.Expr]
+
+
+# -- helpers ----------------------------------------------------------------------------------------------------------
+def as_type(term: Term, dtype: DType) -> nw.Expr:
+    """A widening cast, which cannot fail."""
+    return term.expression if term.dtype is dtype else term.expression.cast(NARWHALS[dtype])
+
+
+def no_nan(expression: nw.Expr, dtype: DType) -> nw.Expr:
+    return expression.fill_nan(None) if dtype is DType.FLOAT else expression
+
+
+def position(term: Term, categories: tuple[Any, ...]) -> nw.Expr:
+    """Place of an ordered category among `categories`; null for what is not among them."""
+    return term.expression.replace_strict(
+        list(categories), list(range(len(categories))), default=None, return_dtype=nw.Int64()
+    )
+
+
+def sort_key(term: Term) -> nw.Expr:
+    """What a column is put in order by: ordered categories by their place, all else by value."""
+    if term.field.ordered and term.field.categories is not None:
+        return position(term, term.field.categories)
+    return term.expression
+
+
+# -- arithmetic -------------------------------------------------------------------------------------------------------
+def _arithmetic(operation: Callable[[Any, Any], Any]) -> Portable:
+    def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+        if all(term.dtype.is_numeric for term in terms):
+            return no_nan(operation(*(as_type(term, result) for term in terms)), result)
+        return operation(*(term.expression for term in terms))
+
+    return rule
+
+
+def _add(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
+    if result is DType.STRING:
+        return nw.concat_str([term.expression for term in terms], ignore_nulls=False)
+    return _arithmetic(operator.add)(terms, options, result)
+
+
+def _divide(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    if terms[0].dtype is DType.DURATION:
+        terms = tuple(Term(term.expression.dt.total_microseconds(), Field(DType.INTEGER)) for term in terms)
+    return no_nan(as_type(terms[0], result) / as_type(terms[1], result), result)
+
+
+def _power(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    base, exponent = (as_type(term, result) for term in terms)
+    one = ((base == 1.0).fill_null(False)) | ((exponent == 0.0).fill_null(False))  # even where the other is missing
+    return no_nan(nw.when(one).then(nw.lit(1.0)).otherwise(base**exponent), result)
+
+
+def _negate(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    if result is DType.DURATION:
+        return (terms[0].expression.dt.total_microseconds() * -1).cast(NARWHALS[result])
+    return as_type(terms[0], result) * -1
+
+
+def _absolute(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    if result is DType.DURATION:
+        return terms[0].expression.dt.total_microseconds().abs().cast(NARWHALS[result])
+    return as_type(terms[0], result).abs()
+
+
+def _sign(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    value = as_type(terms[0], result)
+    one, less = (nw.lit(number, nw.Int64()).cast(NARWHALS[result]) for number in (1, -1))
+    return nw.when(value > 0).then(one).when(value < 0).then(less).otherwise(value)
+
+
+def _clip(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
+    bounds = [None if bound is None or bound != bound else bound for bound in options]
+    lower, upper = bounds
+    if lower is not None and upper is not None and lower > upper:
+        lower, upper = upper, lower  # as pandas does
+    value = as_type(terms[0], result)
+    if result is DType.INTEGER:
+        lower = _inner_bound(lower, np.ceil)
+        upper = _inner_bound(upper, np.floor)
+    if lower is not None:
+        value = nw.when(value < lower).then(nw.lit(lower, NARWHALS[result])).otherwise(value)
+    if upper is not None:
+        value = nw.when(value > upper).then(nw.lit(upper, NARWHALS[result])).otherwise(value)
+    return value
+
+
+def _inner_bound(bound: Any, towards: Callable[[float], float]) -> int | None:
+    """The outermost integer inside a bound; None where every 64-bit integer is inside."""
+    if bound is None:
+        return None
+    if isinstance(bound, float):
+        bound = int(towards(bound)) if np.isfinite(bound) else int(np.sign(bound)) * 2**64
+    return min(max(bound, -(2**63)), 2**63 - 1)
+
+
+def _round(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
+    """NumPy's way: scale, round half to even, scale back."""
+    decimals = max(-_LARGEST_POWER, min(int(options[0] or 0), _LARGEST_POWER))
+    value = as_type(terms[0], result)
+    if result is DType.INTEGER:
+        if decimals >= 0:
+            return value
+        if decimals < -18:
+            return value * 0
+        scale = 10.0**-decimals
+        return ((value.cast(nw.Float64()) / scale).round(0) * scale).cast(nw.Int64())
+    scale = 10.0 ** abs(decimals)
+    rounded = (value * scale).round(0) / scale if decimals >= 0 else (value / scale).round(0) * scale
+    return no_nan(rounded, result)
+
+
+def _float(method: str) -> Portable:
+    def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+        return no_nan(getattr(as_type(terms[0], result), method)(), result)
+
+    return rule
+
+
+# -- comparison and logic ---------------------------------------------------------------------------------------------
+def _compare(operation: Callable[[Any, Any], Any], of_null: bool) -> Portable:
+    """A comparison with a missing value is false, but for "not equal", as for NaN in pandas."""
+
+    def rule(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
+        one, other = _comparable(terms)
+        return operation(one, other).fill_null(of_null)
+
+    return rule
+
+
+def _comparable(terms: tuple[Term, ...]) -> tuple[nw.Expr, ...]:
+    dtypes = {term.dtype for term in terms}
+    if len(dtypes) > 1:
+        widest = DType.FLOAT if DType.FLOAT in dtypes else DType.INTEGER
+        return tuple(as_type(term, widest) for term in terms)
+    return tuple(term.expression for term in terms)
+
+
+def _order(operation: Callable[[Any, Any], Any]) -> Portable:
+    plain = _compare(operation, of_null=False)
+
+    def rule(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
+        categories = _shared_order(terms)
+        if categories is None:
+            return plain(terms, options, result)
+        return operation(*(position(term, categories) for term in terms)).fill_null(False)
+
+    return rule
+
+
+def _shared_order(terms: tuple[Term, ...]) -> tuple[Any, ...] | None:
+    """The order of categories that both sides keep to: of one column, and a constant or a column that is among them."""
+    ordered = [term.field.categories for term in terms if term.field.ordered and term.field.categories is not None]
+    if not ordered:
+        return None
+    known = set(ordered[0])
+    fits = all(term.field.categories is not None and known >= set(term.field.categories) for term in terms)
+    return ordered[0] if fits and all(order == ordered[0] for order in ordered) else None
+
+
+def _logic(operation: Callable[[Any, Any], Any]) -> Portable:
+    return lambda terms, _, __: operation(terms[0].expression, terms[1].expression)
+
+
+def _not(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
+    return ~terms[0].expression
+
+
+def _is_null(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
+    return terms[0].expression.is_null()
+
+
+def _coalesce(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    return nw.coalesce(*(as_type(term, result) for term in terms))
+
+
+def _where(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    return nw.when(terms[0].expression).then(as_type(terms[1], result)).otherwise(as_type(terms[2], result))
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+def _text(method: str) -> Portable:
+    return lambda terms, _, __: getattr(terms[0].expression.str, method)()
+
+
+def _length(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+    return terms[0].expression.str.len_chars().cast(NARWHALS[result])
+
+
+def _contains(terms: tuple[Term, ...], options: Options, _: DType) -> nw.Expr:
+    pattern, case, regex = str(options[0]), options[1], options[2]
+    if regex:
+        _check_pattern(pattern)
+    elif not case:
+        pattern = pl.escape_regex(pattern)
+    if not case:
+        pattern = f"(?i){pattern}"
+    return terms[0].expression.str.contains(pattern, literal=bool(case and not regex)).fill_null(False)
+
+
+def _check_pattern(pattern: str) -> None:
+    """Refuse what the linear-time engine does not read, before and whatever the data."""
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.PolarsError:
+        raise PlanError(
+            "This regular expression is not supported.",
+            rule="patterns",
+            suggestion="Use one without look-around and back-references.",
+        ) from None
+
+
+def _edge(method: str) -> Portable:
+    """`startswith` and its kin: plain text, false where the value is missing."""
+    return lambda terms, options, _: getattr(terms[0].expression.str, method)(str(options[0])).fill_null(False)
+
+
+def _replace(terms: tuple[Term, ...], options: Options, _: DType) -> nw.Expr:
+    pattern, replacement, regex = str(options[0]), str(options[1]), bool(options[2])
+    if regex:
+        _check_pattern(pattern)
+        replacement = rust_replacement(replacement)
+    return terms[0].expression.str.replace_all(pattern, replacement, literal=not regex)
+
+
+def rust_replacement(replacement: str) -> str:
+    r"""Python's `\1` and `\g<name>` in the notation of the engine, where `$` needs doubling."""
+    parts: list[str] = []
+    rest = replacement
+    while rest:
+        before, backslash, after = rest.partition("\\")
+        parts.append(before.replace("$", "$$"))
+        if not backslash:
+            break
+        part, rest = _escape(after)
+        parts.append(part)
+    return "".join(parts)
+
+
+_PLAIN_ESCAPES = {"\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
+
+
+def _escape(after: str) -> tuple[str, str]:
+    """What the escape at the start of `after` means, and what follows it."""
+    digits = after[: 2 if after[1:2].isdecimal() else 1]
+    if digits.isdecimal() and digits.isascii() and digits[0] != "0":
+        return f"${{{digits}}}", after[len(digits) :]
+    if after.startswith("g<") and ">" in after:
+        name, _, rest = after[2:].partition(">")
+        if name.isidentifier() or name.isdecimal():
+            return f"${{{name}}}", rest
+    if after[:1] in _PLAIN_ESCAPES:
+        return _PLAIN_ESCAPES[after[0]], after[1:]
+    raise PlanError("This replacement text is not supported.", rule="patterns", suggestion=r"Use \1 or plain text.")
+
+
+def _slice(terms: tuple[Term, ...], options: Options) -> pl.Expr:
+    """Python's text[start:stop] on characters."""
+    text = terms[0].expression
+    length = text.str.len_chars().cast(pl.Int64)
+    begin, end = (_clamped(option, length) for option in options)
+    end = length if options[1] is None else end
+    return text.str.slice(begin, pl.max_horizontal(end - begin, pl.lit(0)))
+
+
+def _clamped(index: Constant, length: pl.Expr) -> pl.Expr:
+    number = max(-(2**40), min(int(index or 0), 2**40))  # longer than any text
+    if number < 0:
+        return pl.max_horizontal(length + number, pl.lit(0))
+    return pl.min_horizontal(pl.lit(number), length)
+
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+def _date(part: Callable[[Any], nw.Expr]) -> Portable:
+    def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
+        return part(terms[0].expression.dt).cast(NARWHALS[result])
+
+    return rule
+
+
+def _days(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
+    return terms[0].expression.dt.total_microseconds() // _DAY
+
+
+def _total_seconds(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
+    return terms[0].expression.dt.total_microseconds() / 1_000_000
+
+
+# -- NumPy ------------------------------------------------------------------------------------------------------------
+def _numpy(function: Callable[..., Any]) -> Native:
+    """A NumPy function of floats: missing in, missing out; NaN out is missing as well."""
+
+    def compute(columns: list[pl.Series]) -> pl.Series:
+        with np.errstate(all="ignore"):
+            return pl.Series(function(*(column.to_numpy() for column in columns)), dtype=pl.Float64)
+
+    def rule(terms: tuple[Term, ...], _: Options) -> pl.Expr:
+        floats = [term.expression.cast(pl.Float64) for term in terms]
+        missing = pl.any_horizontal(*(value.is_null() for value in floats))
+        computed = pl.map_batches(floats, compute, return_dtype=pl.Float64, is_elementwise=True)
+        return pl.when(~missing).then(computed).fill_nan(None)
+
+    return rule
+
+
+def _whole(function: Callable[[Any, Any], Any], of_integers: Callable[[Any, Any], Any]) -> Native:
+    """Floor division and remainder: of integers exactly (by zero: null), of floats as NumPy does."""
+    of_floats = _numpy(function)
+
+    def rule(terms: tuple[Term, ...], options: Options) -> pl.Expr:
+        if DType.FLOAT in {term.dtype for term in terms}:
+            return of_floats(terms, options)
+        one, other = (term.expression.cast(pl.Int64) for term in terms)
+        return of_integers(one, other)
+
+    return rule
+
+
+NATIVE: dict[Function, Native] = {
+    Function.FLOOR_DIVIDE: _whole(np.floor_divide, operator.floordiv),
+    Function.MODULO: _whole(np.mod, operator.mod),
+    Function.LOG1P: _numpy(np.log1p),
+    Function.LOG2: _numpy(np.log2),
+    Function.LOG10: _numpy(np.log10),
+    Function.TANH: _numpy(np.tanh),
+    Function.SLICE: _slice,
+}
+
+PORTABLE: dict[Function, Portable] = {
+    Function.ADD: _add,
+    Function.SUBTRACT: _arithmetic(operator.sub),
+    Function.MULTIPLY: _arithmetic(operator.mul),
+    Function.DIVIDE: _divide,
+    Function.POWER: _power,
+    Function.NEGATE: _negate,
+    Function.ABSOLUTE: _absolute,
+    Function.EQUAL: _compare(operator.eq, of_null=False),
+    Function.NOT_EQUAL: _compare(operator.ne, of_null=True),
+    Function.LESS: _order(operator.lt),
+    Function.LESS_EQUAL: _order(operator.le),
+    Function.GREATER: _order(operator.gt),
+    Function.GREATER_EQUAL: _order(operator.ge),
+    Function.AND: _logic(operator.and_),
+    Function.OR: _logic(operator.or_),
+    Function.XOR: _logic(operator.xor),
+    Function.NOT: _not,
+    Function.IS_NULL: _is_null,
+    Function.COALESCE: _coalesce,
+    Function.WHERE: _where,
+    Function.CLIP: _clip,
+    Function.ROUND: _round,
+    Function.FLOOR: _float("floor"),
+    Function.CEIL: _float("ceil"),
+    Function.EXP: _float("exp"),
+    Function.LOG: _float("log"),
+    Function.SQRT: _float("sqrt"),
+    Function.SIGN: _sign,
+    Function.SIN: _float("sin"),
+    Function.COS: _float("cos"),
+    Function.LOWER: _text("to_lowercase"),
+    Function.UPPER: _text("to_uppercase"),
+    Function.STRIP: _text("strip_chars"),
+    Function.LENGTH: _length,
+    Function.CONTAINS: _contains,
+    Function.STARTS_WITH: _edge("starts_with"),
+    Function.ENDS_WITH: _edge("ends_with"),
+    Function.REPLACE: _replace,
+    Function.YEAR: _date(lambda of: of.year()),
+    Function.MONTH: _date(lambda of: of.month()),
+    Function.DAY: _date(lambda of: of.day()),
+    Function.HOUR: _date(lambda of: of.hour()),
+    Function.MINUTE: _date(lambda of: of.minute()),
+    Function.SECOND: _date(lambda of: of.second()),
+    Function.QUARTER: _date(lambda of: (of.month() - 1) // 3 + 1),
+    Function.DAY_OF_WEEK: _date(lambda of: of.weekday() - 1),  # Monday is 0
+    Function.DAY_OF_YEAR: _date(lambda of: of.ordinal_day()),
+    Function.NORMALIZE: _date(lambda of: of.truncate("1d")),
+    Function.DAYS: _days,
+    Function.TOTAL_SECONDS: _total_seconds,
+}
