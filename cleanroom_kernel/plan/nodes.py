@@ -101,7 +101,7 @@ def fold(root: Node, step: Callable[[Node, tuple[Result, ...]], Result]) -> Resu
 
 def digest(node: Node) -> str:
     """Identity of what a node means: equal for equal plans, across processes and sessions (hex, 160 bits)."""
-    for part in postorder(node):
+    for part in () if "digest" in node.__dict__ else postorder(node):
         if "digest" not in part.__dict__:
             content = msgspec.msgpack.encode(
                 (
