@@ -73,6 +73,7 @@ class Outbox:
             self.emit(channel, kind, parent or NO_PARENT, rebuilt.content or b"", rebuilt.metadata, rebuilt.buffers)
         if kind == "status":
             self.settle(cell)
+            self.settle("")
         return passes
 
     def admit(self, kind: str, cell: str, parent: bytes, rebuilt: Rebuilt) -> bool:

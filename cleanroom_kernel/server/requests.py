@@ -58,10 +58,10 @@ class Book:
     def parent_of(self, key: Key) -> bytes | None:
         return self._parents.get(key)
 
-    def answered(self, key: Key, reply_type: str) -> Request | None:
+    def answered(self, key: Key, reply_type: str, channel: str) -> Request | None:
         """The open request that this reply answers, which is open no more; None for a reply nobody asked for."""
         request = self._open.get(key)
-        if request is None or request.reply_type != reply_type:
+        if request is None or (request.reply_type, request.channel) != (reply_type, channel):
             return None
         del self._open[key]
         return request

@@ -300,8 +300,8 @@ class Session:
     async def _replied(self, channel: str, message: Heard, rebuilt: Rebuilt) -> None:
         if channel == "shell" and message.key[1] == "execute_request":
             await self._pair.settled()
-        request = self._book.answered(message.key, message.kind)
-        if request is None or request.channel != channel:
+        request = self._book.answered(message.key, message.kind, channel)
+        if request is None:
             self._out.dropped("", Note(audit.Drop.MALFORMED, plain(message.kind)))
             return
         self._out.admit(message.kind, message.key[0], request.parent, rebuilt)

@@ -64,6 +64,8 @@ class StubVault:
             case Disclose(number, b"withhold"):
                 self.server.send(Denied(self.cell, "withheld", "policy"))
                 self.interpreter.send(Reply(number, Withheld("withheld", "ask for less")))
+            case Disclose(number, b"pid"):
+                self.interpreter.send(Reply(number, Release(self.receipt(), Array((1,), (os.getpid(),)))))
             case Disclose(_, b"die"):
                 os._exit(7)
             case Export(number, plan, name):

@@ -1,0 +1,185 @@
+"""The line breaks, or a process is killed, in the middle of a cell: nothing is lost, doubled or out of order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from harness import VAULT, alive, collect, drain, eventually, kernel, run
+from relay import Relay
+
+from cleanroom_kernel import audit
+
+LINES = 60
+CELL = f"import sys, time\nfor i in range({LINES}):\n    print(i); sys.stdout.flush(); time.sleep(.05)\nkept = 'yes'"
+
+
+@pytest.fixture
+def relay(server):
+    made = Relay(server.address.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def relayed(server, relay):
+    """A kernel that reaches the shared server through the relay."""
+    return server.install(server.invite("bob"), "relayed", port=relay.port)
+
+
+def numbers(text):
+    return [int(line) for line in text.splitlines() if line.isdigit()]
+
+
+def test_a_cut_line_loses_nothing(relay, relayed):
+    with kernel(relayed) as (_, client):
+        cell = client.execute(CELL)
+        time.sleep(0.8)
+        relay.cut()
+        time.sleep(1)
+        relay.restore()
+        result = collect(client, cell)
+    assert result.status == "ok"
+    assert numbers(result.text) == list(range(LINES))
+
+
+def test_a_half_open_line_loses_nothing_in_either_direction(relay, relayed):
+    """The second cell is sent into the dead line: only the server's acknowledgements tell that it never arrived."""
+    with kernel(relayed) as (_, client):
+        cell = client.execute(CELL)
+        time.sleep(0.8)
+        relay.swallow()
+        second = client.execute("print('second')")
+        time.sleep(1.2)
+        relay.cut()
+        time.sleep(0.4)
+        relay.restore()
+        result, after = collect(client, cell), collect(client, second)
+    assert result.status == "ok"
+    assert numbers(result.text) == list(range(LINES))
+    assert after.text == "second\n"
+
+
+def test_a_running_cell_is_told_that_the_line_is_down_and_back(relay, relayed):
+    with kernel(relayed) as (_, client):
+        cell = client.execute("import time; time.sleep(5); print('done')")
+        time.sleep(0.5)
+        relay.cut()
+        time.sleep(3)
+        relay.restore()
+        result = collect(client, cell)
+    assert "connection lost" in result.text
+    assert "connection is back" in result.text
+    assert result.text.rstrip().endswith("done")
+
+
+def test_a_killed_proxy_finds_its_session_again(server, cleanroom):
+    with kernel(cleanroom) as (manager, client):
+        cell = client.execute(CELL)
+        time.sleep(0.8)
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        time.sleep(0.3)
+        manager.restart_kernel(now=True)
+        result = collect(client, cell)
+        assert result.status == "ok"
+        assert numbers(result.text) == list(range(LINES))
+        drain(client)
+        assert run(client, "print(kept)").text == "yes\n"
+
+
+def processes(client):
+    """Ids of the interpreter and the vault of a session, as they say themselves."""
+    run(client, VAULT)
+    text = run(client, "import os; print(os.getpid(), ask(b'pid').payload.values[0])").text
+    return tuple(int(word) for word in text.split())
+
+
+def test_a_dead_interpreter_is_said_in_its_cell_and_replaced(server, cleanroom):
+    with kernel(cleanroom) as (_, client):
+        before = len(server.events(audit.InterpreterDied))
+        result = run(client, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        assert result.reply["ename"] == "CleanRoomInterpreterDied"
+        assert "variables are gone" in result.reply["evalue"]
+        assert [m["content"]["ename"] for m in result.of("error")] == ["CleanRoomInterpreterDied"]
+        assert run(client, "print('again')").text == "again\n"
+        assert server.events(audit.InterpreterDied)[before:][0].code == -signal.SIGKILL
+
+
+def test_a_dead_interpreter_shows_as_restarting(cleanroom):
+    with kernel(cleanroom) as (_, client):
+        client.execute("import os; os._exit(1)")
+        while True:
+            message = client.get_iopub_msg(timeout=10)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "restarting":
+                break
+
+
+def test_an_interpreter_that_never_comes_up_ends_in_a_clear_word(own_server, jupyter_directories):
+    server = own_server(interpreter_startup="no_such_module")
+    with kernel(server.install(server.invite(), "broken")) as (_, client):
+        replies = [run(client, "1").reply["ename"] for _ in range(4)]
+    assert replies[-1] == "CleanRoomClosed"
+    assert set(replies) <= {"CleanRoomInterpreterDied", "CleanRoomClosed", "aborted"}
+    assert "no_such_module" in (server.state.parent / "server.log").read_text()
+
+
+def test_a_dead_vault_is_said_and_recorded(server, cleanroom):
+    with kernel(cleanroom) as (manager, client):
+        _, vault = processes(client)
+        before = len(server.events(audit.VaultDied))
+        cell = client.execute("import time; time.sleep(1.5)")
+        time.sleep(0.5)
+        os.kill(vault, signal.SIGKILL)
+        assert "vault of this session has ended" in collect(client, cell).text
+        refused = run(client, "1+1")
+        assert refused.reply["ename"] == "CleanRoomVaultDied"
+        assert "Restart the kernel" in refused.reply["evalue"]
+        assert len(server.events(audit.VaultDied)) == before + 1
+        manager.restart_kernel(now=False)
+        client.wait_for_ready(timeout=30)
+        drain(client)
+        assert run(client, "1+1").status == "ok"
+
+
+def test_killing_the_server_leaves_no_process_and_loses_no_entry(own_server, jupyter_directories):
+    server = own_server()
+    name = server.install(server.invite(), "killed")
+    with kernel(name) as (_, client):
+        interpreter, vault = processes(client)
+        cell = client.execute("import time; time.sleep(60)")
+        eventually(lambda: any("sleep(60)" in event.code for event in server.events(audit.CellExecuted)))
+        server.kill()
+        eventually(lambda: not alive(interpreter) and not alive(vault))
+        server.start()
+        result = collect(client, cell)
+        assert result.reply["ename"] == "CleanRoomSessionEnded"
+        assert "The server was restarted" in result.reply["evalue"]
+        assert run(client, "print('anew')").text == "anew\n"
+    assert [event for event in server.events(audit.CellExecuted) if "sleep(60)" in event.code]
+
+
+def test_a_room_that_is_away_is_said_in_the_cell(own_server, jupyter_directories):
+    server = own_server()
+    name = server.install(server.invite(), "away", patience=1.0)
+    server.stop()
+    with kernel(name) as (_, client):
+        result = run(client, "1+1")
+        assert result.reply["ename"] == "CleanRoomOffline"
+        assert len(result.reply["traceback"]) == 1  # no traceback of ours
+        server.start()
+        eventually(lambda: run(client, "print('there')").text == "there\n")
+
+
+def test_an_interrupt_cancels_cells_that_wait_for_the_line(relay, relayed):
+    with kernel(relayed) as (manager, client):
+        run(client, "1")
+        relay.cut()
+        time.sleep(0.5)
+        cell = client.execute("print('never')")
+        time.sleep(0.2)
+        manager.interrupt_kernel()
+        assert collect(client, cell, timeout=5).reply["ename"] == "CleanRoomOffline"
+        relay.restore()
+        assert run(client, "print('now')").text == "now\n"
