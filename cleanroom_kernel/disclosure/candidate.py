@@ -7,7 +7,8 @@ counts, sums and sets of units, never a label or a row. Both stay inside the vau
 from __future__ import annotations
 
 import enum
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -38,6 +39,14 @@ class Footprint(Struct, frozen=True, eq=False):
     units: BitMap
     sketch: NDArray[np.uint32]
     space: str
+
+
+class Footprints(Protocol):
+    """Footprints of the cells of one column, made on demand: only for cells that could be shown."""
+
+    def unit_set(self, cell: int) -> BitMap: ...
+
+    def of(self, cells: Sequence[int]) -> list[Footprint]: ...
 
 
 # -- tables of statistics ---------------------------------------------------------------------------------------------
@@ -82,20 +91,31 @@ class CellEvidence(Struct, frozen=True, eq=False):
     above: Integers | None = None  # units with a value on the upper side
 
 
+class Trace(Struct, frozen=True, eq=False):
+    """What showing a column gives away for comparison with other numbers: sums of `measure` over the footprints.
+
+    Numbers of one measure can be subtracted from each other; if the measure is `linear`, any combination of them means
+    something. A column may have several traces: a share is a count of rows where something holds, and a mean.
+    """
+
+    measure: str
+    linear: bool
+    footprints: Footprints
+
+
 class Statistics(Struct, frozen=True, eq=False):
     """One column of a candidate table: exact values (NaN where undefined) with what they are and their evidence.
 
-    `measure` is the identity of what is summed: numbers of one measure can be subtracted from each other.
-    `footprints[i]` is what cell i is over.
+    The first trace is over all rows that enter the number.
     """
 
     name: str
     kind: Kind
-    measure: str
     values: Floats
     evidence: CellEvidence
-    footprints: tuple[Footprint, ...]
+    traces: tuple[Trace, ...]
     parts: tuple[Floats, Floats] | None = None  # numerator and denominator of a share
+    least_base: float = 0.0  # of dates, a day: they have no significant digits to count, only a finest step
 
 
 class Candidate(Struct, frozen=True, eq=False):

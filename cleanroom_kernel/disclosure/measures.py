@@ -1,0 +1,223 @@
+"""Measures: which numbers can be compared with which, read off plans alone.
+
+Promise: two expressions with one identity are the same quantity up to scale and offset, whatever names, joins and
+intermediate tables they came through; what is not recognised gets an identity of its own. Two relations of one space
+number the same rows alike.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from cleanroom_kernel.plan.bases import Relation
+from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Recode, Value
+from cleanroom_kernel.plan.functions import Function
+from cleanroom_kernel.plan.nodes import Node, data_fields, digest, fold, postorder
+from cleanroom_kernel.plan.relations import (
+    Assign,
+    Concat,
+    Distinct,
+    Filter,
+    Join,
+    PerUnit,
+    Predict,
+    Reduced,
+    Reduction,
+    Sample,
+    Select,
+    Sort,
+    Split,
+    Table,
+    Take,
+    Window,
+)
+from cleanroom_kernel.plan.schema import DType
+
+Identities = dict[str, str]
+
+ROWS = "rows"  # the measure of counts: every row is one
+UNITS = "units"
+
+# -- spaces -----------------------------------------------------------------------------------------------------------
+_KEEP_ROWS = (Filter, Sort, Take, Sample, Split, Assign, Select, Window, Predict)
+
+BY_VALUE = "values"  # rows that are made anew each time: told apart by unit and value
+
+
+def space_of(relation: Relation) -> str:
+    """Relations of one space share their row numbers, so that footprints of their rows can be compared.
+
+    A per-unit table or a concatenation numbers its rows anew whenever its input changes: there, and in what is made
+    from them, a row is known by its unit and its value instead.
+    """
+    spaces: dict[int, str] = {}
+    for node in postorder(relation):
+        if isinstance(node, Relation):
+            spaces[id(node)] = _space(node, spaces)
+    return spaces[id(relation)]
+
+
+def _space(relation: Relation, spaces: dict[int, str]) -> str:
+    if isinstance(relation, Table):
+        return _hash("table", relation.name)
+    if isinstance(relation, _KEEP_ROWS):
+        return spaces[id(relation.over)]
+    if isinstance(relation, (PerUnit, Concat)):
+        return BY_VALUE
+    if isinstance(relation, Distinct):
+        # A join with it may be numbered by its left side alone, so it is a space of its own.
+        over = spaces[id(relation.over)]
+        return over if over == BY_VALUE else _hash("distinct", over, relation.by)
+    if isinstance(relation, Join):
+        left, right = spaces[id(relation.left)], spaces[id(relation.right)]
+        if BY_VALUE in (left, right):
+            return BY_VALUE
+        return _hash("join", left, right, relation.left_on, relation.right_on, relation.how.value)
+    raise AssertionError(f"unhandled relation {type(relation).__name__}")
+
+
+# -- identities -------------------------------------------------------------------------------------------------------
+def identity(expression: Expression, over: Relation) -> str:
+    """Identity of what `expression` measures over a relation; of a constant, that of counting rows."""
+    known = _measure(expression, identities(over))
+    return ROWS if known.constant else known.identity
+
+
+def is_stored(expression: Expression, over: Relation) -> bool:
+    """Whether it is a column as the owner's table has it, under whatever name."""
+    return identity(expression, over).startswith("column ")
+
+
+def identities(relation: Relation) -> Identities:
+    """Identity of every column of a relation."""
+    for node in postorder(relation):
+        if isinstance(node, Relation) and "identities" not in node.__dict__:
+            node.__dict__["identities"] = _columns(node)
+    found: Identities = relation.__dict__["identities"]
+    return found
+
+
+def _columns(relation: Relation) -> Identities:
+    if isinstance(relation, Table):
+        return {name: f"column {relation.name}.{name}" for name in relation.fields}
+    if isinstance(relation, Join):
+        return _joined(relation)
+    if isinstance(relation, Concat):
+        return {name: _same([identities(part)[name] for part in relation.parts]) for name in relation.fields}
+    if isinstance(relation, (Filter, Sort, Take, Sample, Split, Distinct)):
+        return identities(relation.over)
+    over = identities(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
+    if isinstance(relation, Select):
+        return {column.name: _measure(column.of, over).identity for column in relation.columns}
+    if isinstance(relation, Assign):
+        return {**over, **{column.name: _measure(column.of, over).identity for column in relation.columns}}
+    if isinstance(relation, PerUnit):
+        by = [over[name] for name in relation.by]
+        return {name: over[name] for name in relation.by} | {
+            column.name: _reduced(column, by, over) for column in relation.columns
+        }
+    if isinstance(relation, Window):
+        of = None if relation.of is None else _measure(relation.of, over).identity
+        order = [over[name] for name in relation.order]
+        groups = [over[name] for name in relation.by]
+        return {**over, relation.name: _hash("window", relation.function.value, groups, of, order, relation.periods)}
+    if isinstance(relation, Predict):
+        model = (digest(relation.fit), relation.method.value)
+        return {**over, **{name: _hash("predict", model, place) for place, name in enumerate(relation.names)}}
+    raise AssertionError(f"unhandled relation {type(relation).__name__}")
+
+
+def _joined(relation: Join) -> Identities:
+    left, right = identities(relation.left), identities(relation.right)
+    merged = {one for one, other in zip(relation.left_on, relation.right_on, strict=True) if one == other}
+    shared = (left.keys() & right.keys()) - merged
+    columns = {name + relation.suffixes[0] if name in shared else name: found for name, found in left.items()}
+    for name, found in right.items():
+        if name not in merged:
+            columns[name + relation.suffixes[1] if name in shared else name] = found
+    return columns
+
+
+def _reduced(column: Reduced, by: list[str], over: Identities) -> str:
+    """A sum of sums is a sum, and so is a sum of counts; everything else is new."""
+    if column.of is None:
+        return ROWS
+    of = _measure(column.of, over).identity
+    if column.reduction is Reduction.SUM:
+        return of
+    return _hash("reduced", column.reduction.value, of, by)
+
+
+def _same(found: list[str]) -> str:
+    return found[0] if len(set(found)) == 1 else _hash("concat", found)
+
+
+# -- expressions ------------------------------------------------------------------------------------------------------
+class _Measure(msgspec.Struct, frozen=True):
+    identity: str
+    constant: bool = False
+
+
+_SYMMETRIC = {Function.ADD, Function.MULTIPLY, Function.EQUAL, Function.NOT_EQUAL, Function.AND, Function.OR}
+_MIRRORED = {Function.GREATER: Function.LESS, Function.GREATER_EQUAL: Function.LESS_EQUAL}
+_NUMBERS = (DType.INTEGER, DType.FLOAT, DType.BOOLEAN)
+
+
+def _measure(expression: Expression, columns: Identities) -> _Measure:
+    return fold(expression, lambda node, arguments: _step(node, arguments, columns))
+
+
+def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities) -> _Measure:
+    if isinstance(node, Value):
+        return _Measure(columns[node.name])
+    if isinstance(node, Literal):
+        value = float(node.value) if isinstance(node.value, (int, float)) else node.value
+        return _Measure(_hash("literal", value), constant=True)
+    if arguments and all(argument.constant for argument in arguments):
+        return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)), constant=True)
+    if isinstance(node, Call):
+        return _affine(node, arguments) or _Measure(_call(node, arguments))
+    if isinstance(node, Cast) and node.dtype in _NUMBERS:
+        return arguments[0]
+    if isinstance(node, (IsIn, Recode, Cast, Cut)):
+        return _Measure(_hash(type(node).__name__, _plain(data_fields(node)), _names(arguments)))
+    raise AssertionError(f"unhandled expression {type(node).__name__}")
+
+
+def _affine(node: Call, arguments: tuple[_Measure, ...]) -> _Measure | None:
+    """The argument that `node` only scales or shifts, if it does."""
+    if node.function in (Function.NEGATE, Function.NOT):
+        return arguments[0]
+    if node.function in (Function.ADD, Function.SUBTRACT, Function.MULTIPLY):
+        moving = [argument for argument in arguments if not argument.constant]
+        return moving[0] if len(moving) == 1 else None
+    if node.function is Function.DIVIDE and arguments[1].constant:
+        return arguments[0]
+    if node.function is Function.WHERE and arguments[1].constant and arguments[2].constant:
+        return arguments[0]
+    return None
+
+
+def _call(node: Call, arguments: tuple[_Measure, ...]) -> str:
+    names = _names(arguments)
+    function = node.function
+    if function in _MIRRORED:
+        function, names = _MIRRORED[function], names[::-1]
+    if function in _SYMMETRIC:
+        names = sorted(names)
+    return _hash(function.value, list(node.options), names)
+
+
+def _names(arguments: tuple[_Measure, ...]) -> list[str]:
+    return [argument.identity for argument in arguments]
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.value if isinstance(value, DType) else value for name, value in fields.items()}
+
+
+def _hash(*parts: Any) -> str:
+    return blake2b(msgspec.msgpack.encode(parts), digest_size=16).hexdigest()
