@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import narwhals as nw
@@ -68,9 +68,9 @@ def compute(
     """A term for each expression, over a frame that has the columns `keep` and whatever the terms read."""
     stages = _Stages(fields, expressions)
     columns = list(dict.fromkeys((*keep, *map(stored, sorted(names_in(expressions))))))
-    for stage, made in stages.temporaries():
+    for made, alive in stages.temporaries():
         pending = _with_temporaries(pending, made)
-        pending = pending.then(pending.frame.select(*columns, *stages.alive_after(stage)))
+        pending = pending.then(pending.frame.select(*columns, *alive))
     return pending, [stages.term(expression) for expression in expressions]
 
 
@@ -121,13 +121,12 @@ class _Stages:
     def term(self, expression: Expression) -> Term:
         return self._compiled[id(expression)].term
 
-    def temporaries(self) -> list[tuple[int, list[Temporary]]]:
-        return sorted(self._made.items())
-
-    def alive_after(self, stage: int) -> list[str]:
-        """Temporaries made by then that are still to be read."""
-        made = (name for before, temporaries in self._made.items() if before <= stage for name, _ in temporaries)
-        return [name for name in made if self._last.get(name, -1) > stage]
+    def temporaries(self) -> Iterator[tuple[list[Temporary], list[str]]]:
+        """Stage by stage: the temporaries to make, and those made by then that are still to be read."""
+        alive: list[str] = []
+        for stage, made in sorted(self._made.items()):
+            alive = [name for name in (*alive, *(name for name, _ in made)) if self._last.get(name, -1) > stage]
+            yield made, alive
 
     def _is_native(self, node: Node) -> bool:
         if isinstance(node, Cast):
