@@ -1,4 +1,4 @@
-"""Rows of a benchmark's table: two times from one run and their ratio. Ratios are what is claimed; times are context."""
+"""Rows of a benchmark's table: two times from one run and their ratio. Ratios are claimed; times are context."""
 
 from __future__ import annotations
 

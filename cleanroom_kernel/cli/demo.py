@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import nbformat
@@ -28,11 +29,11 @@ from cleanroom_kernel.cli import records
 from cleanroom_kernel.cli.expert import connect
 from cleanroom_kernel.cli.owner import ADDRESS_FILE, database
 from cleanroom_kernel.cli.settings import CommandError, Settings, load
-from cleanroom_kernel.cli.tables import proposal_for, schema_text
+from cleanroom_kernel.cli.tables import proposal_for
 from cleanroom_kernel.demo import hospital
 from cleanroom_kernel.server import auth
 from cleanroom_kernel.server.main import Address
-from cleanroom_kernel.vault.propose import render
+from cleanroom_kernel.vault.proposal import Proposal, render, schema_json
 
 NOTEBOOK = "readmission.ipynb"
 _START_SECONDS = 180
@@ -77,6 +78,7 @@ def _write_room(place: Path, options: argparse.Namespace) -> Settings:
 c = get_config()  # noqa: F821
 c.Room.schema = "schema.json"
 c.Room.sources = {sources!r}
+c.Room.synthetic = {not options.tables}
 c.Policy.preset = "standard"
 c.Server.port = 0
 c.Server.owner_port = 0
@@ -85,15 +87,29 @@ c.Server.owner_port = 0
     return load(str(data / "cleanroom_config.py"))
 
 
-def _own_tables(data: Path, tables: list[Path]) -> dict[str, str | dict[str, str]]:
+def _own_tables(data: Path, tables: list[Path]) -> dict[str, Any]:
     """Propose a schema for the user's files, unless an edited one from an earlier run is there."""
-    proposal = proposal_for(tables, ["?"], 10, "demo")
+    proposal = proposal_for(tables, null_values=("?",), room="demo")
     schema = data / "schema.json"
     if not schema.exists():
-        schema.write_text(schema_text(proposal))
+        schema.write_bytes(schema_json(proposal))
     print(render(proposal))
     print(f"\nThe schema is in {schema}: edit it and run the demo again.", flush=True)
-    return proposal.sources({path.name: str(path.resolve()) for path in tables})
+    return _sources(proposal, tables)
+
+
+def _sources(proposal: Proposal, tables: list[Path]) -> dict[str, Any]:
+    """Which of the files holds which table: a file's own name is among its table's aliases, a database's is not."""
+    sources: dict[str, Any] = {}
+    databases = [path for path in tables if path.suffix in (".db", ".sqlite", ".sqlite3", ".duckdb")]
+    for table in proposal.schema.tables:
+        file = next((path for path in tables if path.name in table.aliases), None)
+        if file is not None:
+            sources[table.name] = {"location": str(file.resolve()), "null_values": ["?"]}
+        elif databases:
+            name = table.aliases[0] if table.aliases else table.name
+            sources[table.name] = {"location": str(databases[0].resolve()), "name": name}
+    return sources
 
 
 @contextlib.contextmanager

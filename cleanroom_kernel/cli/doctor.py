@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import shutil
 import sys
@@ -15,6 +16,10 @@ from cleanroom_kernel.cli.expert import check_server
 from cleanroom_kernel.cli.owner import add_config
 from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, load
 from cleanroom_kernel.kernel import connections
+from cleanroom_kernel.server.sandbox import selftest
+from cleanroom_kernel.server.sandbox.report import SandboxRefusedError
+from cleanroom_kernel.server.sandbox.settings import Sandbox
+from cleanroom_kernel.server.sandbox.uids import UidPool
 
 _PACKAGES = ("ipykernel", "jupyter_client", "jupyterlab", "narwhals", "pandas", "polars", "scikit-learn", "skops")
 
@@ -37,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _python(_: argparse.Namespace) -> Iterator[Finding]:
-    yield "ok", f"Python {platform.python_version()} at {sys.executable}, cleanroom-kernel {version('cleanroom-kernel')}"
+    yield (
+        "ok",
+        f"Python {platform.python_version()} at {sys.executable}, cleanroom-kernel {version('cleanroom-kernel')}",
+    )
     yield "ok", ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
 
 
@@ -48,10 +56,20 @@ def _tls(_: argparse.Namespace) -> Iterator[Finding]:
         yield "note", "openssl is not installed; beyond this machine the server needs Server.certfile and keyfile"
 
 
-def _sandbox(options: argparse.Namespace) -> Iterator[Finding]:
-    from cleanroom_kernel.cli.isolation import describe
+def _sandbox(_: argparse.Namespace) -> Iterator[Finding]:
+    try:
+        assessment, _layers = selftest.assess(Sandbox().snapshot(), real_data=True, uid=_free_uid())
+    except SandboxRefusedError as refused:
+        yield "problem", str(refused)
+        return
+    yield "ok", f"tier {assessment.tier.value}: {'; '.join(assessment.applied.words)}"
+    for reason in assessment.reasons:
+        yield "note", str(reason)
 
-    yield from describe(options)
+
+def _free_uid() -> int | None:
+    """As root the server gives each interpreter a user id of its own."""
+    return UidPool(*Sandbox().uid_range).take() if os.geteuid() == 0 else None
 
 
 def _room(options: argparse.Namespace) -> Iterator[Finding]:

@@ -41,11 +41,14 @@ def connect(invitation: str, name: str = connections.DEFAULT_NAME, prefix: str |
 
 
 def check_server(connection: connections.Connection) -> None:
-    request = urllib.request.Request(
+    # The scheme is http or https by construction of the connection.
+    request = urllib.request.Request(  # noqa: S310
         f"{connection.url}/api/room", headers={"Authorization": f"token {connection.token}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT, context=connection.ssl_context()) as answer:
+        with urllib.request.urlopen(  # noqa: S310
+            request, timeout=_TIMEOUT, context=connection.ssl_context()
+        ) as answer:
             room = json.load(answer)
     except urllib.error.HTTPError as refused:
         raise CommandError(_words(refused)) from None
@@ -57,7 +60,7 @@ def check_server(connection: connections.Connection) -> None:
         ) from None
     if room.get("protocol") != http.VERSION:
         raise CommandError(
-            f"The server speaks version {room.get('protocol')} of the protocol and this package version {http.VERSION}. "
+            f"The server speaks version {room.get('protocol')} of the protocol, this package {http.VERSION}. "
             f"Install cleanroom-kernel {room.get('version')}."
         )
 

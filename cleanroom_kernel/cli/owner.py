@@ -10,13 +10,16 @@ from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
+from traitlets import TraitError
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.cli.preparing import prepare
 from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, Settings, load, template, write_new
 from cleanroom_kernel.server import auth, certificate
 from cleanroom_kernel.server.main import Address, ConfigurationError, Server, serve
-from cleanroom_kernel.server.sandbox.launcher import SandboxUnavailable
+from cleanroom_kernel.server.sandbox.provider import SandboxLauncher
+from cleanroom_kernel.server.sandbox.report import SandboxRefusedError
+from cleanroom_kernel.server.sandbox.settings import Sandbox
 
 ADDRESS_FILE = "address.json"
 
@@ -62,23 +65,37 @@ def serve_room(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
 
+    launcher = confinement(settings)
+    print(f"Expert's code is confined at tier {launcher.tier}: {'; '.join(launcher.layers) or 'nothing'}.", flush=True)
+
     def ready(address: Address) -> None:
         _write_address(settings.state, address)
         print(f"The room {address.room!r} is open on {address.host}:{address.port}.", flush=True)
         print("Invite an expert with: cleanroom invite NAME. Stop with Ctrl-C.", flush=True)
 
     try:
-        asyncio.run(serve(server_config(settings), ready=ready))
+        asyncio.run(serve(server_config(settings), ready=ready, launcher=launcher))
     except OSError as problem:
         raise CommandError(
             f"The server cannot listen: {problem.strerror or problem}. Is another one running? Set Server.port."
         ) from None
-    except (ConfigurationError, certificate.NoCertificate, SandboxUnavailable) as problem:
+    except (ConfigurationError, certificate.NoCertificate) as problem:
         raise CommandError(str(problem)) from None
     return 0
 
 
-def server_config(settings: Settings):  # noqa: ANN201 - a traitlets Config
+def confinement(settings: Settings) -> SandboxLauncher:
+    """The sandbox that this machine can give, tried out now."""
+    try:
+        config = Sandbox(config=settings.config).snapshot(protected=(settings.base, settings.state))
+        return SandboxLauncher.establish(
+            config, tables=[settings.state / "room"], state=settings.state, real_data=not settings.room.synthetic
+        )
+    except (SandboxRefusedError, TraitError) as refused:
+        raise CommandError(str(refused)) from None
+
+
+def server_config(settings: Settings):
     """The server's part of the configuration, with the places that the room's part decides."""
     config = settings.config.copy()
     config.Server.room = str(settings.state / "room")

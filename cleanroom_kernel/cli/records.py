@@ -60,7 +60,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
-def _existing(settings: Settings):  # noqa: ANN202 - a Path
+def _existing(settings: Settings):
     if not (settings.state / audit.DATABASE).exists():
         raise CommandError(f"There is no audit log in {settings.state}. It begins with `cleanroom serve`.")
     return settings.state

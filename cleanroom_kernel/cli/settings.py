@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from traitlets import Dict, HasTraits, TraitError, Unicode
+from traitlets import Bool, Dict, HasTraits, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigError, ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
@@ -41,12 +41,18 @@ class Room(Configurable):
         help="Where each table's rows are: table name -> file, or -> {'location': file or database URL, 'table': name, "
         "'query': SQL, 'null_values': [...]}. Paths are relative to the configuration file."
     ).tag(config=True)
+    synthetic = Bool(
+        False, help="Say that no row is about a real person. Only then can a room be opened without a sandbox."
+    ).tag(config=True)
     state = Unicode(
         "cleanroom-state",
         help="Directory of the prepared tables, the ledger, the audit log and the vault's key. Keep and back it up: "
         "without the ledger the gate forgets what has left.",
     ).tag(config=True)
 
+
+# Set by the command itself, or by tests alone; the template leaves them out.
+_INTERNAL = {"Server.room", "Server.state", "Server.name", "Server.vault_command", "Server.interpreter_startup"}
 
 CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Server, OutputPolicy, Sandbox)
 
@@ -162,6 +168,8 @@ def template() -> str:
     for kind in CLASSES:
         lines += ["", f"# {'-' * 100}", f"# {kind.__name__}: {(kind.__doc__ or '').strip().splitlines()[0]}", ""]
         for name in own_traits(kind):
+            if f"{kind.__name__}.{name}" in _INTERNAL:
+                continue
             trait = kind.class_traits()[name]
             lines += [f"## {line}" for line in _wrapped(str(trait.help))]
             lines += [f"# c.{kind.__name__}.{name} = {trait.default()!r}", ""]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from cleanroom_kernel.cli.owner import add_config
 from cleanroom_kernel.cli.preparing import prepare
 from cleanroom_kernel.cli.settings import CommandError, load, write_new
 from cleanroom_kernel.vault.owner_files import ProposalError
-from cleanroom_kernel.vault.propose import Proposal, propose, render
+from cleanroom_kernel.vault.proposal import Proposal, render, schema_json
+from cleanroom_kernel.vault.propose import propose
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -22,6 +22,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     proposing.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV, Parquet, SQLite or DuckDB")
     proposing.add_argument("--output", type=Path, default=Path("schema.json"), help="where to write the schema")
     proposing.add_argument("--null", action="append", default=[], metavar="TEXT", help="a text that stands for missing")
+    proposing.add_argument("--unit", metavar="COLUMN", help="the column that names the patient, if none is recognised")
+    proposing.add_argument("--public", action="append", default=[], metavar="TABLE", help="a table that is no secret")
     proposing.add_argument("--minimum-units", type=int, default=10, help="least patients behind a listed category")
     proposing.add_argument("--room", default="room", help="name of the room")
     proposing.set_defaults(run=run_propose)
@@ -31,25 +33,28 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run_propose(options: argparse.Namespace) -> int:
-    proposal = proposal_for(options.files, options.null, options.minimum_units, options.room)
-    write_new(options.output, schema_text(proposal))
+    proposal = proposal_for(
+        options.files,
+        null_values=tuple(options.null),
+        minimum_units=options.minimum_units,
+        room=options.room,
+        unit=options.unit,
+        public=tuple(options.public),
+    )
+    write_new(options.output, schema_json(proposal).decode() + "\n")
     print(render(proposal))
-    print(f"\nWrote {options.output}. Read it through before you serve it: what it shows, experts see.", file=sys.stderr)
+    print(
+        f"\nWrote {options.output}. Read it through before you serve it: what it shows, experts see.", file=sys.stderr
+    )
     return 0
 
 
-def proposal_for(files: list[Path], null_values: list[str], minimum_units: int, room: str) -> Proposal:
-    for path in files:
-        if not path.exists():
-            raise CommandError(f"There is no file {path}.")
+def proposal_for(files: list[Path], **options: Any) -> Proposal:
+    """`vault.propose.propose`, with its problems as the command's."""
     try:
-        return propose(files, minimum_units=minimum_units, room=room, null_values=tuple(null_values))
+        return propose(files, **options)
     except ProposalError as problem:
         raise CommandError(str(problem)) from None
-
-
-def schema_text(proposal: Proposal) -> str:
-    return msgspec.json.format(msgspec.json.encode(proposal.schema), indent=2).decode() + "\n"
 
 
 def run_check(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Real rooms for tests and benchmarks: the owner's server as a process, and kernels started as JupyterLab starts them."""
+"""Real rooms for tests and benchmarks: the owner's server as a process, kernels started as JupyterLab starts them."""
 
 from __future__ import annotations
 

@@ -5,8 +5,18 @@ import pandas as pd
 import pytest
 import skops.io
 
-from tests.acceptance.diabetes import CELLS, DATA, EXPLORE, FEATURES, MODELS, SOURCES, SPLIT, auc, model_cell
-from tests.acceptance.diabetes import propose_schema
+from tests.acceptance.diabetes import (
+    CELLS,
+    DATA,
+    EXPLORE,
+    FEATURES,
+    MODELS,
+    SOURCES,
+    SPLIT,
+    auc,
+    model_cell,
+    propose_schema,
+)
 from tests.acceptance.rooms import kernel, serving
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="diabetes130 is not on this machine")
