@@ -57,7 +57,8 @@ class Channel(Generic[Received]):
     def receive(self) -> Received:
         """The next message. Raises `BadFrame` (the channel stays usable) or `ChannelClosed`.
 
-        What has arrived of a frame is kept in the channel, so that a KeyboardInterrupt while waiting loses nothing.
+        What has arrived of a frame is kept in the channel, so that a KeyboardInterrupt while waiting loses nothing, nor
+        a BlockingIOError of a stream that does not block.
         """
         self._drain()
         self._fill(_HEADER.size)
@@ -66,7 +67,6 @@ class Channel(Generic[Received]):
             self._buffer.clear()
             self._to_drain = length
             self._drain()
-            raise BadFrame(oversized=True)
         self._fill(_HEADER.size + length)
         body = bytes(self._buffer[_HEADER.size :])
         self._buffer.clear()
@@ -88,8 +88,11 @@ class Channel(Generic[Received]):
             self._buffer += self._chunk(min(size - len(self._buffer), _CHUNK))
 
     def _drain(self) -> None:
-        while self._to_drain > 0:
-            self._to_drain -= len(self._chunk(min(self._to_drain, _CHUNK)))
+        """The rest of a frame that is too large, then the error, even if waiting for the rest was interrupted."""
+        if self._to_drain:
+            while self._to_drain > 0:
+                self._to_drain -= len(self._chunk(min(self._to_drain, _CHUNK)))
+            raise BadFrame(oversized=True)
 
     def _chunk(self, most: int) -> bytes:
         chunk = self._stream.recv(most)
