@@ -266,6 +266,10 @@ def _refuse_changes(_table: sa.Table, connection: sa.Connection, **_: Any) -> No
         )
 
 
+_LAST = sa.select(_audit.c.sequence, _audit.c.chain).order_by(_audit.c.sequence.desc()).limit(1)
+_INSERT = _audit.insert()
+
+
 class Entry(Struct, frozen=True):
     sequence: int
     time: str  # UTC, ISO 8601, milliseconds
@@ -289,14 +293,12 @@ def append(connection: sa.Connection, event: AnyEvent) -> Entry:
     """Write `event` as the next entry, in the transaction that `connection` is in."""
     if connection.get_execution_options().get(READ_ONLY):
         raise RuntimeError("an audit entry needs a writing transaction")
-    last = connection.execute(
-        sa.select(_audit.c.sequence, _audit.c.chain).order_by(_audit.c.sequence.desc()).limit(1)
-    ).first()
+    last = connection.execute(_LAST).first()
     sequence, previous = (last.sequence + 1, last.chain) if last else (1, BEGINNING)
     time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = _ENCODER.encode(event).decode()
     chain = link(previous, sequence, time, body)
-    connection.execute(_audit.insert().values(sequence=sequence, time=time, body=body, chain=chain))
+    connection.execute(_INSERT, {"sequence": sequence, "time": time, "body": body, "chain": chain})
     return Entry(sequence, time, event, chain)
 
 

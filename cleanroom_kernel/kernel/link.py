@@ -12,6 +12,7 @@ import secrets
 import ssl
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -54,7 +55,7 @@ class Listener(Protocol):
     def line_down(self, problem: Problem) -> None: ...
     def session_lost(self, reason: str) -> None: ...
     def missed(self, count: int) -> None: ...
-    async def arrived(self, data: bytes) -> None: ...
+    def arrived(self, data: bytes) -> None: ...
 
 
 class Link:
@@ -69,6 +70,7 @@ class Link:
         self._epoch = secrets.token_hex(8)
         self._again = asyncio.Event()
         self._is_up = False
+        self._closed: asyncio.Future[None] | None = None
         self.problem: Problem | None = None  # why the line is down; None while it is up or not yet tried
         self.received = progress.delivered  # number of the last message that arrived
 
@@ -103,8 +105,7 @@ class Link:
             try:
                 await self._connect()
                 pause = _FIRST_PAUSE
-                await self._read()
-                trouble = Trouble(Problem.OFFLINE)
+                trouble = await self._until_closed()
             except Trouble as caught:
                 trouble = caught
             self._hang_up()
@@ -145,9 +146,11 @@ class Link:
         query = f"session_id={self._epoch}&epoch={self._epoch}&since={self.received}"
         url = self._connection.url.replace("http", "ws", 1)
         request = self._http(f"{url}/api/kernels/{self._progress.session}/channels?{query}", "GET", _CONNECT_SECONDS)
+        self._closed = asyncio.get_running_loop().create_future()
         try:
             self._socket = await websocket_connect(
                 request,
+                on_message_callback=partial(self._heard, self._closed),
                 subprotocols=[SUBPROTOCOL],
                 ping_interval=_PING_SECONDS,
                 ping_timeout=_PING_SECONDS,
@@ -160,17 +163,21 @@ class Link:
         if self._socket.selected_subprotocol != SUBPROTOCOL:
             raise Trouble(Problem.SERVER)
 
-    async def _read(self) -> None:
-        """Until the line breaks. The server's first word says what it has; then the line is up."""
-        while True:
-            data = await self._socket.read_message()
-            if data is None:
-                if self._socket.close_code == CLOSED_BY_SERVER:
-                    raise Trouble(Problem.ENDED, self._socket.close_reason or "")
-                return
-            if isinstance(data, bytes):
-                await self._listener.arrived(data)
-                continue
+    async def _until_closed(self) -> Trouble:
+        await self._closed
+        if self._socket.close_code == CLOSED_BY_SERVER:
+            return Trouble(Problem.ENDED, self._socket.close_reason or "")
+        return Trouble(Problem.OFFLINE)
+
+    def _heard(self, closed: asyncio.Future[None], data: bytes | str | None) -> None:
+        """The server's first word says what it has; then the line is up."""
+        if closed.done():
+            return
+        if data is None:
+            closed.set_result(None)
+        elif isinstance(data, bytes):
+            self._listener.arrived(data)
+        else:
             match hear(data):
                 case Acknowledged(received):
                     self._acknowledge(received)
@@ -199,6 +206,8 @@ class Link:
     # -- disconnecting ------------------------------------------------------------------------------------------------
     def _hang_up(self) -> None:
         self._is_up = False
+        if self._closed is not None:
+            self._closed.cancel()
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -13,7 +13,7 @@ import platform
 import signal
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Metadata(msgspec.Struct, frozen=True):
 class Proxy:
     def __init__(self, connection_file: Path, connection: str, patience: float) -> None:
         self._patience = patience
-        self._sockets = Sockets(connection_file)
+        self._sockets = Sockets(connection_file, self._from_client)
         self._progress = Progress(connection_file)
         self._link = Link(lambda: connections.load(connection), self._progress, self)
         self._shelf = Shelf(Path.cwd(), connections.directory() / "artifacts.json")
@@ -83,7 +83,7 @@ class Proxy:
 
     async def run(self) -> None:
         self._until_stopped()
-        for pump in (*self._sockets.pumps(self._from_client), self._link.run(), self._watch(), self._watch_parent()):
+        for pump in (self._link.run(), self._watch(), self._watch_parent()):
             self._background(pump)
         await self._stop.wait()
         await asyncio.sleep(_FAREWELL_SECONDS)
@@ -96,8 +96,8 @@ class Proxy:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
 
-    def _background(self, work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> None:
-        task = asyncio.ensure_future(work)
+    def _background(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -115,7 +115,7 @@ class Proxy:
         self._stop.set()
 
     # -- from Jupyter -------------------------------------------------------------------------------------------------
-    async def _from_client(self, request: LocalRequest) -> None:
+    def _from_client(self, request: LocalRequest) -> None:
         self._routes[request.key] = request.routing
         if len(self._routes) > _MOST_ROUTES:
             self._routes.popitem(last=False)
@@ -123,19 +123,19 @@ class Proxy:
             case "kernel_info_request":
                 self._background(self._introduce(request))
             case "shutdown_request":
-                await self._shut_down(request)
+                self._background(self._shut_down(request))
             case "interrupt_request" if self._link.problem is not None:
-                await self._interrupt_offline(request)
+                self._interrupt_offline(request)
             case _:
-                await self._pass_on(request)
+                self._pass_on(request)
 
-    async def _pass_on(self, request: LocalRequest) -> None:
+    def _pass_on(self, request: LocalRequest) -> None:
         expects_reply = request.header.msg_type.endswith("_request")
         data = pack(request.channel, request.parts)
         if len(data) > EXPERT_LIMIT:
-            await self._fail(request, Problem.TOO_LARGE)
+            self._fail(request, Problem.TOO_LARGE)
         elif self._ended is not None and expects_reply:
-            await self._tell_ended(request)
+            self._tell_ended(request)
         else:
             outgoing = self._link.send(data)
             if expects_reply:
@@ -148,7 +148,7 @@ class Proxy:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._info_known.wait(), _INFO_SECONDS)
         info = self._info or kernel_info(platform.python_version(), "Clean Room Kernel (not connected)")
-        await self._answer(request, info)
+        self._answer(request, info)
 
     async def _shut_down(self, request: LocalRequest) -> None:
         """Jupyter says so when the expert shuts down or restarts: then the session is no longer wanted. When this
@@ -158,18 +158,18 @@ class Proxy:
         restart = msgspec.json.decode(request.parts[3], type=dict[str, Any]).get("restart", False)
         content = {"status": "ok", "restart": restart}
         self._sockets.publish("shutdown_reply", self._sockets.message("shutdown_reply", request.header, content))
-        await self._answer(request, content)
+        self._answer(request, content)
         self._stop.set()
 
-    async def _interrupt_offline(self, request: LocalRequest) -> None:
+    def _interrupt_offline(self, request: LocalRequest) -> None:
         """Cells that have not left yet are not run; one that may be running goes on."""
         for waiting in list(self._waiting.values()):
             if self._link.withdraw(waiting.outgoing):
-                await self._fail(waiting.request, self._link.problem or Problem.OFFLINE)
-        await self._answer(request, {"status": "ok"})
+                self._fail(waiting.request, self._link.problem or Problem.OFFLINE)
+        self._answer(request, {"status": "ok"})
 
     # -- from the room ------------------------------------------------------------------------------------------------
-    async def arrived(self, data: bytes) -> None:
+    def arrived(self, data: bytes) -> None:
         try:
             channel, parts = unpack(data)
             header, parent = read_header(parts[0]), read_parent(parts[1])
@@ -187,15 +187,15 @@ class Proxy:
         elif channel == "iopub":
             self._sockets.publish(header.msg_type, parts, lambda: self._progress.deliver(number))
         else:
-            await self._route(channel, header, parent, parts)
+            self._route(channel, header, parent, parts)
             self._progress.deliver(number)
 
-    async def _route(self, channel: str, header: Header, parent: Parent, parts: list[bytes]) -> None:
+    def _route(self, channel: str, header: Header, parent: Parent, parts: list[bytes]) -> None:
         if header.msg_type.endswith("_reply"):
             self._waiting.pop(parent.key, None)
         # Jupyter's clients use their session as identity: that outlives this process, our own record does not.
         routing = self._routes.get(parent.key, (parent.session.encode(),))
-        await self._sockets.reply(channel, routing, parts)
+        self._sockets.reply(channel, routing, parts)
 
     def _keep(self, parent: Parent, parts: list[bytes]) -> None:
         try:
@@ -226,7 +226,7 @@ class Proxy:
         self._down_since = self._down_since or time.monotonic()
         self._info_known.set()
         if problem is not Problem.OFFLINE:
-            self._background(self._fail_untried(problem))
+            self._fail_untried(problem)
 
     def session_lost(self, reason: str) -> None:
         """Whoever runs a cell is told once: in the cell that was running, or else in the next one."""
@@ -234,21 +234,21 @@ class Proxy:
         told = reason == "revoked" or any(waiting.is_cell for waiting in lost)
         self._ended = None if told else reason
         self._told_lost = []
-        self._background(self._fail_lost(lost, reason))
+        self._fail_lost(lost, reason)
 
     def missed(self, count: int) -> None:
         message = f"[clean room: {count} messages were lost while the notebook was disconnected]\n"
         self._sockets.publish("stream", self._sockets.message("stream", None, {"name": "stderr", "text": message}))
 
-    async def _fail_lost(self, lost: list[InFlight], reason: str) -> None:
+    def _fail_lost(self, lost: list[InFlight], reason: str) -> None:
         problem = Problem.REVOKED if reason == "revoked" else Problem.ENDED
         for waiting in lost:
-            await self._fail(waiting.request, problem, _ENDINGS.get(reason, ""))
+            self._fail(waiting.request, problem, _ENDINGS.get(reason, ""))
 
-    async def _fail_untried(self, problem: Problem) -> None:
+    def _fail_untried(self, problem: Problem) -> None:
         for waiting in list(self._waiting.values()):
             if self._link.withdraw(waiting.outgoing):
-                await self._fail(waiting.request, problem)
+                self._fail(waiting.request, problem)
 
     async def _watch(self) -> None:
         """Give up on requests that have waited too long for the line; tell running cells that it is down."""
@@ -259,7 +259,7 @@ class Proxy:
             moment = time.monotonic()
             for waiting in list(self._waiting.values()):
                 if moment - waiting.since > self._patience and self._link.withdraw(waiting.outgoing):
-                    await self._fail(waiting.request, self._link.problem)
+                    self._fail(waiting.request, self._link.problem)
                 elif moment - self._down_since > _SAY_LOST_SECONDS and waiting.is_cell and waiting.outgoing.tried:
                     self._tell_lost(waiting.request.header)
 
@@ -272,29 +272,27 @@ class Proxy:
             )
 
     # -- answers of our own -------------------------------------------------------------------------------------------
-    async def _fail(self, request: LocalRequest, problem: Problem, more: str = "") -> None:
+    def _fail(self, request: LocalRequest, problem: Problem, more: str = "") -> None:
         self._waiting.pop(request.key, None)
         content = error_reply(problem, more)
         is_cell = request.header.msg_type == "execute_request"
         shown = {key: content[key] for key in ("ename", "evalue", "traceback")} if is_cell else None
-        await self._answer(request, content, shown)
+        self._answer(request, content, shown)
 
-    async def _tell_ended(self, request: LocalRequest) -> None:
+    def _tell_ended(self, request: LocalRequest) -> None:
         reason = self._ended or ""
         if request.header.msg_type == "execute_request":
             self._ended = None
             self._link.try_again()
-        await self._fail(request, Problem.ENDED, _ENDINGS.get(reason, ""))
+        self._fail(request, Problem.ENDED, _ENDINGS.get(reason, ""))
 
-    async def _answer(
-        self, request: LocalRequest, content: dict[str, Any], error: dict[str, Any] | None = None
-    ) -> None:
+    def _answer(self, request: LocalRequest, content: dict[str, Any], error: dict[str, Any] | None = None) -> None:
         header = request.header
         self._publish("status", header, {"execution_state": "busy"})
         if error is not None:
             self._publish("error", header, error)
         kind = header.msg_type.removesuffix("_request") + "_reply"
-        await self._sockets.reply(request.channel, request.routing, self._sockets.message(kind, header, content))
+        self._sockets.reply(request.channel, request.routing, self._sockets.message(kind, header, content))
         self._publish("status", header, {"execution_state": "idle"})
 
     def _tell(self, parent: Header, text: str) -> None:

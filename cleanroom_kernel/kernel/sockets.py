@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import zmq
-import zmq.asyncio
 from msgspec import Struct
 
 from cleanroom_kernel.protocol.jupyter import Header, Key, Signer, encode, now, read_header
 from cleanroom_kernel.protocol.websocket import BadMessage
 
 FIRST_SUBSCRIBER_SECONDS = 2
-_POLL_MILLISECONDS = 100
 _LINGER_MILLISECONDS = 1000
 
-Published = Callable[[], None]
+Sent = Callable[[], None]
 
 
 class LocalRequest(Struct, frozen=True):
@@ -40,38 +38,39 @@ class LocalRequest(Struct, frozen=True):
 
 
 class Sockets:
-    def __init__(self, connection_file: Path) -> None:
+    def __init__(self, connection_file: Path, handle: Callable[[LocalRequest], None]) -> None:
         facts = json.loads(connection_file.read_text())
         self.name = connection_file.stem.removeprefix("kernel-")
-        self._facts = facts
+        self._facts, self._handle = facts, handle
         self._signer = Signer(facts["key"].encode(), facts.get("signature_scheme") or "hmac-sha256")
-        self._context = zmq.asyncio.Context()
-        self._requests = {channel: self._bind(channel, zmq.ROUTER) for channel in ("shell", "control", "stdin")}
-        self._iopub = self._bind("iopub", zmq.XPUB)
-        self._heart = self._bind("hb", zmq.REP)
-        self._subscribed = asyncio.Event()
-        self._outgoing: asyncio.Queue[tuple[list[bytes], Published | None]] = asyncio.Queue()
+        self._context = zmq.Context()
+        self._loop = asyncio.get_running_loop()
+        self._requests = {name: self._bind(name, zmq.ROUTER, self._receiver(name)) for name in _REQUEST_CHANNELS}
+        self._iopub = self._bind("iopub", zmq.XPUB, self._subscription)
+        self._heart = self._bind("hb", zmq.REP, self._beat)
+        # A PUB socket drops what nobody has subscribed to: give the first subscriber a moment, once.
+        self._held: list[tuple[list[bytes], Sent | None]] | None = []
+        self._loop.call_later(FIRST_SUBSCRIBER_SECONDS, self._let_go)
         self._count = 0
 
-    def pumps(self, handle: Callable[[LocalRequest], Awaitable[None]]) -> list[Awaitable[None]]:
-        return [
-            *(self._receive(channel, handle) for channel in self._requests),
-            self._publish_all(),
-            self._welcome(),
-            self._beat(),
-        ]
-
     def close(self) -> None:
+        for made in (*self._requests.values(), self._iopub, self._heart):
+            made.stop()
         self._context.destroy(linger=_LINGER_MILLISECONDS)
 
     # -- out ----------------------------------------------------------------------------------------------------------
-    async def reply(self, channel: str, routing: Sequence[bytes], parts: Sequence[bytes]) -> None:
-        await self._requests[channel].send_multipart([*routing, *self._signer.close(parts)])
+    def reply(self, channel: str, routing: Sequence[bytes], parts: Sequence[bytes]) -> None:
+        self._requests[channel].send([*routing, *self._signer.close(parts)])
 
-    def publish(self, kind: str, parts: Sequence[bytes], published: Published | None = None) -> None:
-        """Queue for iopub; `published` is called when the message has been handed over."""
-        topic = f"kernel.{self.name}.{kind}".encode()
-        self._outgoing.put_nowait(([topic, *self._signer.close(parts)], published))
+    def publish(self, kind: str, parts: Sequence[bytes], sent: Sent | None = None) -> None:
+        """Send on iopub; `sent` is called when the message has been handed over."""
+        frames = [f"kernel.{self.name}.{kind}".encode(), *self._signer.close(parts)]
+        if self._held is not None:
+            self._held.append((frames, sent))
+            return
+        self._iopub.send(frames)
+        if sent is not None:
+            sent()
 
     def message(self, kind: str, parent: Header | None, content: dict[str, Any]) -> list[bytes]:
         """Parts of a message of our own."""
@@ -79,49 +78,77 @@ class Sockets:
         header = Header(f"{self.name}_proxy_{self._count}", kind, session=self.name, username="cleanroom", date=now())
         return [encode(header), encode(parent) if parent is not None else b"{}", b"{}", encode(content)]
 
-    # -- pumps --------------------------------------------------------------------------------------------------------
-    async def _receive(self, channel: str, handle: Callable[[LocalRequest], Awaitable[None]]) -> None:
-        while True:
-            frames = await self._requests[channel].recv_multipart()
+    # -- in -----------------------------------------------------------------------------------------------------------
+    def _receiver(self, channel: str) -> Callable[[list[bytes]], None]:
+        def receive(frames: list[bytes]) -> None:
             try:
                 routing, parts = self._signer.open(frames)
                 request = LocalRequest(channel, tuple(routing), read_header(parts[0]), tuple(parts))
             except BadMessage:
-                continue  # not from a client of ours: it does not hold the connection file's key
-            await handle(request)
+                return  # not from a client of ours: it does not hold the connection file's key
+            self._handle(request)
 
-    async def _publish_all(self) -> None:
-        """A PUB socket drops what nobody has subscribed to: give the first subscriber a moment, once."""
-        try:
-            await asyncio.wait_for(self._subscribed.wait(), FIRST_SUBSCRIBER_SECONDS)
-        except TimeoutError:
-            self._subscribed.set()
-        while True:
-            frames, published = await self._outgoing.get()
-            await self._iopub.send_multipart(frames)
-            if published is not None:
-                published()
+        return receive
 
-    async def _welcome(self) -> None:
-        while True:
-            if not await self._iopub.poll(_POLL_MILLISECONDS):
-                continue  # polled with an end: zmq.asyncio can miss the edge of a subscription
-            event = await self._iopub.recv()
-            if event[:1] == b"\x01":
-                content = {"subscription": event[1:].decode("utf-8", "replace")}
-                frames = self._signer.close(self.message("iopub_welcome", None, content))
-                await self._iopub.send_multipart([event[1:], *frames] if event[1:] else [b"welcome", *frames])
-                self._subscribed.set()
+    def _subscription(self, frames: list[bytes]) -> None:
+        if frames[0][:1] != b"\x01":
+            return
+        topic = frames[0][1:]
+        content = {"subscription": topic.decode("utf-8", "replace")}
+        self._iopub.send([topic or b"welcome", *self._signer.close(self.message("iopub_welcome", None, content))])
+        self._let_go()
 
-    async def _beat(self) -> None:
-        while True:
-            await self._heart.send_multipart(await self._heart.recv_multipart())
+    def _let_go(self) -> None:
+        held, self._held = self._held or [], None
+        for frames, sent in held:
+            self._iopub.send(frames)
+            if sent is not None:
+                sent()
 
-    def _bind(self, name: str, kind: int) -> zmq.asyncio.Socket:
+    def _beat(self, frames: list[bytes]) -> None:
+        self._heart.send(frames)
+
+    def _bind(self, name: str, kind: int, received: Callable[[list[bytes]], None]) -> Watched:
         made = self._context.socket(kind)
         made.linger = _LINGER_MILLISECONDS
+        made.sndhwm = 0  # on the expert's own machine a slow reader costs memory, not output
         if kind == zmq.ROUTER:
             made.router_handover = True  # a client that reconnects keeps its identity
         transport, ip, port = self._facts["transport"], self._facts["ip"], self._facts[f"{name}_port"]
         made.bind(f"tcp://{ip}:{port}" if transport == "tcp" else f"ipc://{ip}-{port}")
-        return made
+        return Watched(made, self._loop, received)
+
+
+_REQUEST_CHANNELS = ("shell", "control", "stdin")
+
+
+class Watched:
+    """One ZeroMQ socket in the event loop.
+
+    Its descriptor tells edges only, and a send can swallow one: so events are looked at after each send as well.
+    """
+
+    def __init__(
+        self, made: zmq.Socket[bytes], loop: asyncio.AbstractEventLoop, received: Callable[[list[bytes]], None]
+    ) -> None:
+        self._socket, self._loop, self._received = made, loop, received
+        self._looking = False
+        loop.add_reader(made.fd, self._look)
+        self._look_soon()
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        self._socket.send_multipart(frames, zmq.NOBLOCK)
+        self._look_soon()
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._socket.fd)
+
+    def _look_soon(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        while not self._socket.closed and self._socket.events & zmq.POLLIN:
+            self._received(self._socket.recv_multipart(zmq.NOBLOCK))

@@ -34,6 +34,8 @@ _invitations = sa.Table(
     sa.Column("revoked", sa.String),
 )
 
+_REVOKED = sa.select(_invitations.c.revoked).where(_invitations.c.invitation == sa.bindparam("invitation"))
+
 _MOST_ADDRESSES = 10_000
 
 
@@ -113,6 +115,10 @@ def revoked_among(connection: sa.Connection, invitations: set[str]) -> set[str]:
         _invitations.c.invitation.in_(invitations), _invitations.c.revoked.is_not(None)
     )
     return set(connection.scalars(chosen))
+
+
+def is_revoked(connection: sa.Connection, invitation: str) -> bool:
+    return connection.scalar(_REVOKED, {"invitation": invitation}) is not None
 
 
 def invited(connection: sa.Connection) -> list[Invited]:

@@ -33,9 +33,14 @@ def self_made(state: Path, name: str) -> tuple[Path, Path]:
         )
     command = [program, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-batch"]
     command += ["-days", str(DAYS), "-subj", f"/CN={_common_name(name)}", "-keyout", key, "-out", certificate]
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     previous = os.umask(0o077)
     try:
         subprocess.run(command, check=True, capture_output=True)
+    except subprocess.CalledProcessError as error:
+        raise NoCertificate(
+            f"openssl could not make a certificate: {error.stderr.decode('utf-8', 'replace')}"
+        ) from None
     finally:
         os.umask(previous)
     return certificate, key

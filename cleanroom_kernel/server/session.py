@@ -8,6 +8,7 @@ log. Receipts are from the vault's own line and travel with the reply of their c
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import OrderedDict, defaultdict
@@ -34,6 +35,8 @@ from cleanroom_kernel.server.pair import Pair, Setup, StartFailed
 from cleanroom_kernel.server.requests import Book, Line, Request
 from cleanroom_kernel.server.shapes import REQUESTS, UNHEARD, ExecuteRequest
 from cleanroom_kernel.server.zmtp import Part
+
+log = logging.getLogger("cleanroom.server")
 
 _MOST_LINES = 64
 _MOST_RECEIPTS = 10_000
@@ -151,7 +154,14 @@ class Session:
     def _background(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        """A session whose own work fails ends, rather than leave its expert waiting."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("session %s failed", self.id, exc_info=task.exception())
+            self._background(self.close(Ending.FAILED))
 
     # -- from the expert ----------------------------------------------------------------------------------------------
     def receive(self, data: bytes) -> None:
@@ -204,18 +214,26 @@ class Session:
         return self._lines[name]
 
     async def _pass_on(self, request: Request) -> None:
-        await self._ready.wait()
-        if request.cell is not None:
-            problem = self._broken or await self._record(request)
-            if problem is not None:
-                self._fail(request, problem)
-                return
-            self._pair.cell_started(request.header.msg_id)
-        elif self._broken is Problem.INTERPRETER_FAILED:
-            self._fail(request, self._broken)
+        problem = await self._hindrance(request)
+        if problem is not None:
+            self._fail(request, problem)
             return
+        if request.cell is not None:
+            self._pair.cell_started(request.header.msg_id)
         self._send(request)
         await self._pair.drained("shell")
+
+    async def _hindrance(self, request: Request) -> Problem | None:
+        """Why the request is not passed on. The last look at the processes is the last thing awaited."""
+        await self._ready.wait()
+        if request.cell is None:
+            return self._broken if self._broken is Problem.INTERPRETER_FAILED else None
+        if self._broken is None:
+            problem = await self._record(request)
+            if problem is not None:
+                return problem
+            await self._ready.wait()
+        return self._broken
 
     async def _record(self, request: Request) -> Problem | None:
         """Write the cell to the audit log, unless its expert was revoked: one transaction for both."""
@@ -223,7 +241,7 @@ class Session:
         invitation = self.identity.invitation
 
         def write(connection: Any) -> bool:
-            if auth.revoked_among(connection, {invitation}):
+            if auth.is_revoked(connection, invitation):
                 return False
             audit.append(connection, event)
             return True

@@ -9,6 +9,7 @@ with the NULL mechanism, RFC 23, as the connecting DEALER or SUB.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -58,8 +59,9 @@ class Link:
             self._held.append(data)
 
     async def drained(self) -> None:
-        """Return when the peer has taken most of what was sent."""
-        await self._writer.drain()
+        """Return when the peer has taken most of what was sent, or is gone (which `receive` tells)."""
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
 
     async def greeted(self) -> None:
         """Return when the interpreter is up and has answered. To be awaited once, before `receive`."""
