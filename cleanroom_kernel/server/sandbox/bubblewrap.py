@@ -108,8 +108,7 @@ def _file_system(profile: Profile, executable: str, fonts: dict[str, int]) -> It
         yield from ("--perms", "1777", "--size", str(profile.scratch), "--tmpfs", SCRATCH_DIRECTORY)
         made.add(SCRATCH_DIRECTORY)
     yield from _libraries(made)
-    programs = (executable, os.path.realpath(executable))
-    for path in _outermost((*profile.read, *programs)):
+    for path in _outermost((*profile.read, *_links(executable))):
         yield from (*_parents(path, made), "--ro-bind", path, path)
     for path in profile.state:
         yield from (*_parents(path, made), "--bind", path, path)
@@ -128,6 +127,15 @@ def _libraries(made: set[str]) -> Iterator[str]:
             yield from (*_parents(path, made), "--symlink", os.readlink(path), path)
         elif os.path.exists(path):
             yield from (*_parents(path, made), "--ro-bind", path, path)
+
+
+def _links(executable: str) -> Iterator[str]:
+    """The program by each name that leads to it: a virtual environment's python is often a link to a link."""
+    while os.path.islink(executable):
+        yield executable
+        executable = os.path.join(os.path.dirname(executable), os.readlink(executable))
+    yield executable
+    yield os.path.realpath(executable)
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -128,7 +129,9 @@ def _user(profile: Profile, layers: Layers, uid: int | None) -> _User:
         return _User(None, layers.bubblewrap is not None, (Remark(Note.SHARED_UID),))
     if uid is None:
         return _User(None, False, (Remark(Note.UID_NOT_DROPPED),))
-    needed = (*profile.read, sys.executable)
+    needed = [*profile.read, sys.executable]
+    if profile.fonts and layers.bubblewrap is None:
+        needed.append(tempfile.gettempdir())
     blocked = uids.unreachable_for(uid, read=needed, write=profile.state, parents=layers.bubblewrap is None)
     if blocked is not None:
         return _User(None, False, (Remark(Note.UID_NOT_DROPPED, blocked),))

@@ -67,6 +67,7 @@ class Confined:
     """A process that confines itself; `confirm` before the first byte of untrusted code goes in.
 
     `fileno` becomes readable when the process has reported, so that an event loop can wait for that and then `confirm`.
+    `popen` is bubblewrap where that is used; `pid` is the process itself, once confirmed.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Confined:
     ) -> None:
         self.popen = popen
         self.applied: Applied | None = None
+        self.pid: int | None = None
         self._control = control
         self._promised = promised
         self._kept = kept
@@ -85,12 +87,12 @@ class Confined:
     def confirm(self, timeout: float) -> Applied:
         """What is in force. Raises LaunchError, with the process gone, if that is less than was asked for."""
         try:
-            pid, answer = self._answer(timeout)
-            self._pidfd = os.pidfd_open(pid)
+            self.pid, answer = self._answer(timeout)
+            self._pidfd = os.pidfd_open(self.pid)
             if answer.applied is None:
                 raise LaunchError(*answer.failed)
             if self._promised.group is not None:
-                self._promised.group.admit(pid)
+                self._promised.group.admit(self.pid)
             self.applied = self._promised.applied(answer.applied)
         except ProcessLookupError:
             self.close()

@@ -76,7 +76,7 @@ def interpreter(config: SandboxConfig) -> Profile:
     _refuse_protected((*LIBRARIES, *read), config.protected)
     return Profile(
         name="interpreter",
-        program="cell",
+        program="vault" if config.scratch else "cell",  # with scratch space it changes files too
         read=read,
         limits={
             **_common_limits(config),
