@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.cli import records
@@ -56,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
     with _serving(settings) as address:
         expert = _prepare_expert(place, settings, address, own_tables=bool(options.tables))
         if options.headless:
-            _execute(expert)
+            from cleanroom_kernel.cli.headless import execute  # costs a second that no other command needs
+
+            execute(expert)
             _print_ledger(settings)
         else:
             _open_lab(expert, options.port)
@@ -108,7 +106,7 @@ def _sources(proposal: Proposal, tables: list[Path]) -> dict[str, Any]:
             sources[table.name] = {"location": str(file.resolve()), "null_values": ["?"]}
         elif databases:
             name = table.aliases[0] if table.aliases else table.name
-            sources[table.name] = {"location": str(databases[0].resolve()), "name": name}
+            sources[table.name] = {"location": str(databases[0].resolve()), "from_table": name}
     return sources
 
 
@@ -153,31 +151,6 @@ def _prepare_expert(place: Path, settings: Settings, address: Address, *, own_ta
     if not (expert / name).exists():
         shutil.copyfile(str(files("cleanroom_kernel.demo") / name), expert / name)
     return expert
-
-
-def _execute(expert: Path) -> None:
-    for path in sorted(expert.glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(
-            notebook, timeout=600, kernel_name="cleanroom", resources={"metadata": {"path": str(expert)}}
-        )
-        started = time.perf_counter()
-        try:
-            client.execute()
-        except CellExecutionError as failed:
-            raise CommandError(f"The notebook {path.name} stopped:\n{failed}") from None
-        finally:
-            nbformat.write(notebook, expert / f"{path.stem}-executed.ipynb")
-        print(f"{path.name}: {len(notebook.cells)} cells in {time.perf_counter() - started:.1f} s")
-        for line in _texts(notebook):
-            if re.search(r"\bAUC\b", line):
-                print(f"  {line}")
-
-
-def _texts(notebook: nbformat.NotebookNode) -> Iterator[str]:
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            yield from output.get("text", "").splitlines()
 
 
 def _print_ledger(settings: Settings) -> None:

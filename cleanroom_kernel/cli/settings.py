@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from traitlets import Bool, Dict, HasTraits, TraitError, Unicode
 from traitlets.config import Config, Configurable
-from traitlets.config.loader import ConfigError, ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
@@ -38,8 +38,8 @@ class Room(Configurable):
         "schema.json", help="File of the declared schema; `cleanroom tables propose` writes a first one."
     ).tag(config=True)
     sources = Dict(
-        help="Where each table's rows are: table name -> file, or -> {'location': file or database URL, 'table': name, "
-        "'query': SQL, 'null_values': [...]}. Paths are relative to the configuration file."
+        help="Where each table's rows are: table name -> file, or -> {'location': file or database URL, 'from_table': "
+        "name, 'query': SQL, 'null_values': [...]}. Paths are relative to the configuration file."
     ).tag(config=True)
     synthetic = Bool(
         False, help="Say that no row is about a real person. Only then can a room be opened without a sandbox."
@@ -105,8 +105,8 @@ def load(path: str | None, overrides: Sequence[str] = ()) -> Settings:
         raise CommandError(
             f"There is no configuration file {chosen}. Write one with `cleanroom serve --generate-config`."
         ) from None
-    except (SyntaxError, ValueError, NameError, AttributeError, TypeError, ConfigError) as wrong:
-        raise CommandError(f"The configuration file {chosen} cannot be read: {wrong}") from None
+    except (Exception, SystemExit) as wrong:  # noqa: BLE001 - the owner's code may raise what it likes
+        raise CommandError(f"The configuration file {chosen} cannot be read: {wrong!r}") from None
     for override in overrides:
         _apply(config, override)
     _check(config, chosen)
