@@ -95,24 +95,25 @@ class Trace(Struct, frozen=True, eq=False):
     """What showing a column gives away for comparison with other numbers: sums of `measure` over the footprints.
 
     Numbers of one measure can be subtracted from each other; if the measure is `linear`, any combination of them means
-    something. A column may have several traces: a share is a count of rows where something holds, and a mean.
+    something. A column may have several traces: a share is a count of rows where something holds, and a mean. A trace
+    of some `cells` alone leaves the others to the column's further traces.
     """
 
     measure: str
     linear: bool
     footprints: Footprints
+    cells: tuple[int, ...] | None = None
 
 
 class Statistics(Struct, frozen=True, eq=False):
-    """One column of a candidate table: exact values (NaN where undefined) with what they are and their evidence.
+    """One column of a candidate table: exact values (NaN where undefined) with what they are.
 
-    The first trace is over all rows that enter the number.
+    The first trace is over all rows that enter the number. Columns of a public table have none.
     """
 
     name: str
     kind: Kind
     values: Floats
-    evidence: CellEvidence
     traces: tuple[Trace, ...]
     parts: tuple[Floats, Floats] | None = None  # numerator and denominator of a share
     least_base: float = 0.0  # of dates, a day: they have no significant digits to count, only a finest step
@@ -191,3 +192,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     measure: str
     payload: FitSummary | Attribute | Artifact
     numbers: int  # learned values that this release shows
+
+
+AnyCandidate = Candidate | EvaluationCandidate | ModelCandidate
+Evidence = tuple[CellEvidence, ...] | EvaluationEvidence | ModelEvidence

@@ -183,7 +183,7 @@ def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities) -> _
     if isinstance(node, Cast) and node.dtype in _NUMBERS:
         return arguments[0]
     if isinstance(node, (IsIn, Recode, Cast, Cut)):
-        return _Measure(_hash(type(node).__name__, _plain(data_fields(node)), _names(arguments)))
+        return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)))
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 
@@ -213,10 +213,6 @@ def _call(node: Call, arguments: tuple[_Measure, ...]) -> str:
 
 def _names(arguments: tuple[_Measure, ...]) -> list[str]:
     return [argument.identity for argument in arguments]
-
-
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.value if isinstance(value, DType) else value for name, value in fields.items()}
 
 
 def _hash(*parts: Any) -> str:

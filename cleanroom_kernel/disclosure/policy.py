@@ -35,6 +35,7 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     linear_audit: bool
     released_share: float
     released_floor: int
+    cohort_share: float
     denials: int
     suppressed_cells: int
     evaluation_units: int
@@ -92,7 +93,10 @@ class Policy(HasTraits):
     released_share = Float(
         0.10, min=0, help="Most independent numbers of one measure that may be released, as a share of the patients."
     )
-    released_floor = Int(40, min=0, help="So many independent numbers of one measure are released whatever the share.")
+    released_floor = Int(100, min=0, help="So many independent numbers of one measure are released whatever the share.")
+    cohort_share = Float(
+        0.25, min=0, help="Most independent numbers about one cohort in the room, as a share of its patients."
+    )
     denials = Int(
         60, min=0, help="After so many withheld answers in 30 days an expert must ask the owner before asking more."
     )
@@ -132,20 +136,22 @@ PRESETS: dict[str, dict[str, Value]] = {
     "standard": {},
     "strict": {
         "minimum_units": 20, "jitter": 5, "dominance_p": 0.15, "dominance_share": 0.75, "effective_units": 20.0,
-        "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 20,
-        "denials": 20, "suppressed_cells": 1_000, "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025,
+        "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 40,
+        "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000, "evaluation_units": 100, "evaluations": 100,
+        "leaf_share": 0.025,
     },
     "relaxed": {
         "minimum_units": 5, "jitter": 0, "dominance_share": 0.90, "effective_units": 2.5, "released_share": 0.25,
-        "released_floor": 80, "denials": 200, "suppressed_cells": 10_000, "evaluation_units": 20, "evaluations": 400,
-        "units_per_parameter": 3, "leaf_share": 0.10,
+        "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000, "evaluation_units": 20,
+        "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
     },
     "permissive": {
         "minimum_units": 0, "jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0, "effective_units": 0.0,
         "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
         "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
-        "released_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "evaluation_units": 0, "evaluations": 10**9,
-        "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "keyed_seeds": False,
+        "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9,
+        "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0,
+        "leaf_share": 1e9, "keyed_seeds": False,
     },
 }  # fmt: skip
 

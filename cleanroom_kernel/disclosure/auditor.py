@@ -1,0 +1,179 @@
+"""Auditor: would any combination of the released numbers and a new one be about fewer than k units? (rules C5, C6)
+
+Promise: pure linear algebra on footprints' sketches, never on values. Sketches of one measure span a space of vectors
+over a prime field; a combination that isolates m units has at most m entries that are not zero. The vectors are kept
+in reduced row echelon form (Chin and Özsoyoğlu 1982), and a new one is turned away if a row of the form is lighter
+than k.
+
+A vector of weight one is always a row of the form, so one unit is always found. A combination that isolates two to
+k - 1 units is a row of the form unless two of its entries are pivots; pivots are drawn at random under the room's key
+and in several forms at once, so that what one form misses another finds. Differences of two numbers, the most common
+attack, are looked at one by one besides (`close`).
+
+The form also bounds how much may be known of a small cohort: among the light rows, those that lie within one cohort
+are independent equations about its units, and reconstruction needs about as many as there are units (Dinur and Nissim
+2003).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from cleanroom_kernel.disclosure.candidate import Booleans, Floats
+from cleanroom_kernel.disclosure.footprint import BUCKETS, PRIME
+
+MOST_ROWS = BUCKETS // 2  # of so many, light combinations begin to exist by themselves, and forms to miss others
+
+_FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
+
+_LIGHT = 4  # a row is light if less than one entry in so many is not zero
+
+Sketches = NDArray[np.uint32]
+Columns = NDArray[np.intp]
+
+
+class Limits(Struct, frozen=True):
+    """`least` is the minimum count; at most `share` equations per unit of a cohort, but `least` of them anyway; at most
+    `most` independent equations in all.
+
+    `n_units` is the number of units in the room: with few, each has a bucket of its own.
+    """
+
+    least: int
+    share: float
+    most: int
+    n_units: int
+
+
+class Echelon(Struct, frozen=True, eq=False):
+    """One reduced row echelon form. `order` says which columns are tried first as pivots."""
+
+    rows: Floats
+    pivots: Columns
+    order: Columns
+
+    @property
+    def rank(self) -> int:
+        return len(self.rows)
+
+    def extended(self, vectors: Floats) -> Echelon:
+        """With the span of `vectors` added."""
+        left = _modulo(vectors - _multiply(vectors[:, self.pivots], self.rows)) if self.rank else vectors.copy()
+        new: list[int] = []
+        pivots: list[int] = []
+        for place in range(len(left)):
+            entries = left[place, self.order] != 0
+            if not entries.any():
+                continue
+            pivot = int(self.order[entries.argmax()])
+            left[place] = _modulo(left[place] * pow(int(left[place, pivot]), -1, PRIME))
+            factors = left[:, pivot].copy()
+            factors[place] = 0
+            touched = np.flatnonzero(factors)
+            left[touched] = _modulo(left[touched] - factors[touched, np.newaxis] * left[place])
+            new.append(place)
+            pivots.append(pivot)
+        if not new:
+            return self
+        added = left[new]
+        rows = self.rows
+        if self.rank:
+            rows = _modulo(rows - _multiply(rows[:, pivots], added))
+        return Echelon(np.concatenate([rows, added]), np.concatenate([self.pivots, pivots]), self.order)
+
+
+class Audit(Struct, frozen=True, eq=False):
+    """What was released of one measure in one space, in several forms."""
+
+    forms: tuple[Echelon, ...]
+
+    @classmethod
+    def begin(cls, seed: int, n_units: int) -> Audit:
+        """`seed` is secret: who knows the order of pivots knows what a form does not show."""
+        random = np.random.default_rng(seed)
+        forms = _FORMS if n_units > BUCKETS else _FORMS_IN_SMALL_ROOMS
+        empty = np.zeros((0, BUCKETS))
+        return cls(
+            tuple(
+                Echelon(empty, np.zeros(0, dtype=np.intp), random.permutation(BUCKETS).astype(np.intp))
+                for _ in range(forms)
+            )
+        )
+
+    @property
+    def rank(self) -> int:
+        return self.forms[0].rank
+
+    def with_released(self, sketches: Sketches) -> Audit:
+        """With numbers that were released already, and so are not judged."""
+        return Audit(tuple(form.extended(sketches.astype(np.float64)) for form in self.forms))
+
+    def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
+        """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""
+        together = self.with_released(sketches)
+        if together._harmless(limits):
+            return np.ones(len(sketches), dtype=bool), together
+        passed = np.zeros(len(sketches), dtype=bool)
+        audit = self
+        for place in range(len(sketches)):
+            longer = audit.with_released(sketches[place : place + 1])
+            if longer._harmless(limits):
+                passed[place], audit = True, longer
+        return passed, audit
+
+    def _harmless(self, limits: Limits) -> bool:
+        if self.rank > min(limits.most, MOST_ROWS):
+            return False
+        return not any(_isolates(form.rows, limits.least) or _crowded(form.rows, limits) for form in self.forms)
+
+
+def close(sketch: NDArray[np.uint32], others: Sketches, least: int) -> Booleans:
+    """Which of the others differ from `sketch` by the rows of some, but fewer than `least`, units."""
+    differing = np.count_nonzero(others != sketch, axis=1)
+    near: Booleans = (differing > 0) & (differing < least)
+    return near
+
+
+def _isolates(rows: Floats, least: int) -> bool:
+    return bool((np.count_nonzero(rows, axis=1) < least).any()) if len(rows) else False
+
+
+def _crowded(rows: Floats, limits: Limits) -> bool:
+    """Whether light rows make more equations about a cohort than its units allow."""
+    width = min(BUCKETS, limits.n_units)
+    light = rows[np.count_nonzero(rows, axis=1) * _LIGHT <= width] != 0
+    if len(light) <= limits.least:
+        return False
+    support = light.astype(np.float32)
+    touching = support @ support.T > 0
+    cohorts = touching.astype(np.float32) @ support > 0  # of each light row: all that the rows touching it cover
+    inside = support @ (~cohorts).astype(np.float32).T == 0
+    equations = np.count_nonzero(inside, axis=0)
+    allowed = np.maximum(limits.share * _units_in(np.count_nonzero(cohorts, axis=1), limits.n_units), limits.least)
+    return bool((equations > allowed).any())
+
+
+def _units_in(buckets: NDArray[np.intp], n_units: int) -> Floats:
+    """About how many units fill so many buckets (linear counting)."""
+    if n_units <= BUCKETS:
+        return buckets.astype(np.float64)
+    empty = 1 - buckets / BUCKETS
+    with np.errstate(divide="ignore"):
+        estimate: Floats = np.minimum(-BUCKETS * np.log(empty), n_units)
+    return estimate
+
+
+def _multiply(factors: Floats, rows: Floats) -> Floats:
+    """Matrix product in the field; exact, because a row of it adds up below 2**53."""
+    return factors @ rows
+
+
+def _modulo(values: Floats) -> Floats:
+    quotients = np.floor(values * (1.0 / PRIME))
+    values = values - quotients * PRIME
+    # The quotient may be off by one where it is near an integer.
+    values[values >= PRIME] -= PRIME
+    values[values < 0] += PRIME
+    return values

@@ -1,0 +1,139 @@
+"""Display: exact numbers as the policy lets them be shown (rule C7).
+
+Promise: pure; a number that is shown has been through exactly one row of `_SHOW`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from cleanroom_kernel.disclosure.candidate import (
+    Attribute,
+    CellEvidence,
+    EvaluationCandidate,
+    EvaluationEvidence,
+    Kind,
+    Statistics,
+)
+from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.disclosure.precision import all_to_digits, base_for, to_count, to_digits, to_multiple
+from cleanroom_kernel.protocol.release import Array, Number
+
+
+def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    """One number of a column; None where it is undefined."""
+    if math.isnan(column.values[cell]):
+        return None
+    return _SHOW[column.kind](column, evidence, cell, policy)
+
+
+def show_exactly(column: Statistics, cell: int) -> Number:
+    """A number of a public table."""
+    value = float(column.values[cell])
+    if math.isnan(value):
+        return None
+    return int(value) if column.kind in _COUNTS and math.isfinite(value) else value
+
+
+def show_score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot) -> Number:
+    return _statistic(candidate.value, evidence.influence, policy)
+
+
+def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
+    """An attribute of a released model; integers among them (numbers of features) are no parameters."""
+    if attribute.labels:
+        return Array(shape=(len(attribute.labels),), labels=attribute.labels)
+    values = attribute.values
+    if attribute.integers:
+        return Array(shape=values.shape, values=tuple(int(value) for value in values.ravel()))
+    rounded = all_to_digits(values.astype(np.float64), policy.parameter_digits)
+    return Array(shape=values.shape, values=tuple(_defined(float(value)) for value in rounded.ravel()))
+
+
+def precision(kinds: set[Kind], policy: PolicySnapshot) -> str:
+    """How numbers of these kinds were rounded, in words. Says nothing of the numbers themselves."""
+    parts = []
+    if kinds & {Kind.COUNT, Kind.SELECTED, Kind.UNITS} and policy.count_base > 1:
+        parts.append(f"counts to multiples of at least {policy.count_base}")
+    if Kind.SHARE in kinds and policy.count_base > 1:
+        parts.append("shares as ratios of rounded counts")
+    if Kind.QUANTILE in kinds and policy.minimum_units > 1:
+        parts.append("quantiles as means of their neighbours")
+    if kinds - _COUNTS:
+        if policy.influence_rounding:
+            parts.append("only digits that no single patient decides")
+        if policy.significant_digits < 17:
+            parts.append(f"at most {policy.significant_digits} significant digits")
+    return "; ".join(parts) or "as they are"
+
+
+def parameter_precision(policy: PolicySnapshot) -> str:
+    return f"at most {policy.parameter_digits} significant digits" if policy.parameter_digits < 17 else "as they are"
+
+
+# -- by kind ----------------------------------------------------------------------------------------------------------
+_COUNTS = {Kind.COUNT, Kind.SELECTED, Kind.UNITS, Kind.DISTINCT}
+
+
+def _count(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    return to_count(float(column.values[cell]), _count_base(float(evidence.influence[cell]), policy))
+
+
+def _exact(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    return int(column.values[cell])
+
+
+def _share(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    """From the counts that would be shown themselves, so that a share tells no more than they do."""
+    assert column.parts is not None, "a share is made of two counts"
+    assert evidence.largest is not None, "a share has contributions"
+    above = to_count(float(column.parts[0][cell]), _count_base(float(evidence.largest[cell]), policy))
+    below = to_count(float(column.parts[1][cell]), _count_base(float(evidence.largest_rows[cell]), policy))
+    if below == 0:
+        return None
+    return _statistic(min(above / below, 1.0), float(evidence.influence[cell]), policy)
+
+
+def _number(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    return _statistic(float(column.values[cell]), float(evidence.influence[cell]), policy, column.least_base)
+
+
+def _endpoint(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+    """Only a policy that protects nothing gets here."""
+    return float(column.values[cell])
+
+
+_SHOW: dict[Kind, Callable[[Statistics, CellEvidence, int, PolicySnapshot], Number]] = {
+    Kind.COUNT: _count,
+    Kind.SELECTED: _count,
+    Kind.UNITS: _count,
+    Kind.DISTINCT: _exact,
+    Kind.SHARE: _share,
+    Kind.SUM: _number,
+    Kind.MEAN: _number,
+    Kind.VARIANCE: _number,
+    Kind.DEVIATION: _number,
+    Kind.QUANTILE: _number,
+    Kind.CORRELATION: _number,
+    Kind.COVARIANCE: _number,
+    Kind.EXTREME: _endpoint,
+}
+
+
+def _count_base(influence: float, policy: PolicySnapshot) -> int:
+    if not policy.influence_rounding:
+        return policy.count_base
+    return max(policy.count_base, int(base_for(influence)))
+
+
+def _statistic(value: float, influence: float, policy: PolicySnapshot, least_base: float = 0.0) -> Number:
+    if policy.influence_rounding:
+        value = to_multiple(value, max(base_for(influence), least_base))
+    return _defined(value if least_base else to_digits(value, policy.significant_digits))
+
+
+def _defined(value: float) -> Number:
+    return None if math.isnan(value) else value

@@ -1,0 +1,328 @@
+"""Gate: the one place where a result becomes a release.
+
+Promise: nothing else makes a `Release`. Candidate and evidence are judged by the policy and against the ledger, in one
+transaction that also writes down what happened; the worst verdict wins, and no finding is no release. All checks are
+made whatever any of them says, and every data-dependent no is the same words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+
+from cleanroom_kernel.disclosure import words
+from cleanroom_kernel.disclosure.auditor import Limits
+from cleanroom_kernel.disclosure.candidate import (
+    AnyCandidate,
+    Asker,
+    Attribute,
+    Booleans,
+    Candidate,
+    CellEvidence,
+    EvaluationCandidate,
+    EvaluationEvidence,
+    Evidence,
+    Footprint,
+    Integers,
+    Kind,
+    ModelCandidate,
+    ModelEvidence,
+    Statistics,
+)
+from cleanroom_kernel.disclosure.checks import Finding, Verdict, evaluation_findings, failed, model_findings, verdicts
+from cleanroom_kernel.disclosure.display import (
+    parameter_precision,
+    precision,
+    show,
+    show_attribute,
+    show_exactly,
+    show_score,
+)
+from cleanroom_kernel.disclosure.judge import findings_on, passed
+from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
+from cleanroom_kernel.disclosure.rules import rules_of, rules_of_class, sentence
+from cleanroom_kernel.plan.aggregates import OutputClass
+from cleanroom_kernel.protocol.release import (
+    Answer,
+    FitSummary,
+    Grid,
+    Label,
+    Payload,
+    Reason,
+    Refusal,
+    Release,
+    Withheld,
+)
+
+MOST_CELLS = 20_000  # of one answer
+
+WITHHELD = Withheld(
+    message="The room's policy withholds this result.",
+    suggestion="Ask about more patients: fewer or coarser groups, or a wider filter. room.policy() lists the rules.",
+)
+
+
+def decide(candidate: AnyCandidate, evidence: Evidence, policy: PolicySnapshot, ledger: Ledger) -> Answer:
+    """Release, Withheld or Refusal. Written to ledger and audit log when this returns, or nothing happened."""
+    with ledger.book() as book:
+        case = _Case(candidate.asker, candidate.question, candidate.title, policy, ledger, book)
+        known = case.known()
+        if known is not None:
+            return known
+        if isinstance(candidate, Candidate):
+            assert isinstance(evidence, tuple), "evidence of another kind of candidate"
+            return _table(candidate, evidence, case)
+        if isinstance(candidate, EvaluationCandidate):
+            assert isinstance(evidence, EvaluationEvidence), "evidence of another kind of candidate"
+            return _score(candidate, evidence, case)
+        assert isinstance(evidence, ModelEvidence), "evidence of another kind of candidate"
+        return _model(candidate, evidence, case)
+
+
+def recall(asker: Asker, question: str, title: str, policy: PolicySnapshot, ledger: Ledger) -> Answer | None:
+    """The answer that this question has already, if it has one: nothing needs to be computed for it."""
+    with ledger.book() as book:
+        return _Case(asker, question, title, policy, ledger, book).known()
+
+
+def refuse(asker: Asker, question: str, refusal: Refusal, ledger: Ledger) -> Refusal:
+    """Write down a structural no, which needed no look at the data."""
+    with ledger.book() as book:
+        book.refuse(asker, question, refusal.reason.value, refusal.rule)
+    return refusal
+
+
+# -- tables of statistics ---------------------------------------------------------------------------------------------
+def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case) -> Answer:
+    if not candidate.has_units:
+        return _public(candidate, case)
+    if case.is_spent({trace.measure for column in candidate.columns for trace in column.traces}):
+        return case.budget()
+    borders = case.ledger.borders(case.policy)
+    findings = [
+        findings_on(column, numbers, case.policy, borders)
+        for column, numbers in zip(candidate.columns, evidence, strict=True)
+    ]
+    broken = {name for found in findings for name in failed(found)}
+    shown: list[Booleans] = []
+    released: list[Released] = []
+    for column, numbers, found in zip(candidate.columns, evidence, findings, strict=True):
+        alone = passed(found, len(candidate.labels))
+        beside, traced = _beside_released(column, numbers.units, alone, case)
+        if (alone & ~beside).any():
+            broken.add(Check.COMBINATIONS.value)
+        shown.append(beside)
+        released += traced
+    any_shown = np.any(shown, axis=0)
+    nothing = not any_shown.any() and case.policy.minimum_units > 0
+    rows = np.flatnonzero(any_shown | candidate.public_labels).tolist()
+    if nothing or len(rows) * len(shown) > MOST_CELLS:
+        return case.withhold(tuple(sorted(broken)))
+    grid = Grid(
+        keys=candidate.keys,
+        rows=tuple(candidate.labels[row] for row in rows),
+        columns=tuple(column.name for column in candidate.columns),
+        values=tuple(
+            tuple(show(column, numbers, row, case.policy) if mask[row] else None for row in rows)
+            for column, numbers, mask in zip(candidate.columns, evidence, shown, strict=True)
+        ),
+        suppressed=tuple(tuple(not mask[row] for row in rows) for mask in shown),
+    )
+    kinds = {column.kind for column in candidate.columns}
+    facts = case.facts(
+        output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
+        rules=rules_of(kinds),
+        units=words.band(_units_behind(released)),
+        cells=sum(int(mask.sum()) for mask in shown),
+        suppressed=sum(int((~mask[rows]).sum()) for mask in shown),
+        precision=precision(kinds, case.policy),
+    )
+    return case.release(facts, grid, released)
+
+
+def _beside_released(
+    column: Statistics, units: Integers, alone: Booleans, case: _Case
+) -> tuple[Booleans, list[Released]]:
+    """Which cells may stand beside all released numbers. The largest go first: if one must go, it is the smallest."""
+    kept = alone.copy()
+    order = np.argsort(-units, kind="stable")
+    for trace in column.traces:
+        cells = [int(cell) for cell in order if kept[cell] and (trace.cells is None or int(cell) in trace.cells)]
+        kept[cells] = case.judge(trace.measure, trace.footprints.of(cells), linear=trace.linear)
+    released = []
+    for trace in column.traces:
+        cells = [int(cell) for cell in order if kept[cell] and (trace.cells is None or int(cell) in trace.cells)]
+        released.append(Released(trace.measure, trace.linear, trace.footprints.of(cells)))
+    return kept, released
+
+
+def _units_behind(released: list[Released]) -> int:
+    together = [footprint.units for one in released for footprint in one.footprints]
+    return len(together[0].union(*together[1:])) if together else 0
+
+
+def _public(candidate: Candidate, case: _Case) -> Answer:
+    """Rows of a public table are no secret: their numbers are shown as they are, and still written down."""
+    rows = range(len(candidate.labels))
+    grid = Grid(
+        keys=candidate.keys,
+        rows=candidate.labels,
+        columns=tuple(column.name for column in candidate.columns),
+        values=tuple(tuple(show_exactly(column, row) for row in rows) for column in candidate.columns),
+        suppressed=tuple((False,) * len(candidate.labels) for _ in candidate.columns),
+    )
+    facts = case.facts(
+        output_class=", ".join(sorted({CLASS_OF[column.kind].value for column in candidate.columns})),
+        rules=(),
+        units="public",
+        cells=len(candidate.labels) * len(candidate.columns),
+        suppressed=0,
+        precision="as they are",
+    )
+    return case.release(facts, grid, [])
+
+
+# -- scores and models ------------------------------------------------------------------------------------------------
+def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: _Case) -> Answer:
+    if case.book.equations(candidate.measure) >= case.policy.evaluations:
+        return case.budget()
+    findings = evaluation_findings(evidence, case.border(evidence.footprint), case.policy)
+    beside = case.judge(candidate.measure, [evidence.footprint], linear=False)
+    if not (_all_passed(findings) and beside.all()):
+        return case.withhold(failed(findings))
+    value = show_score(candidate, evidence, case.policy)
+    facts = case.facts(
+        output_class=OutputClass.EVALUATION.value,
+        rules=rules_of_class(OutputClass.EVALUATION),
+        units=words.band(evidence.units),
+        cells=1,
+        suppressed=0,
+        precision=precision({Kind.MEAN}, case.policy),
+    )
+    row: tuple[Label, ...] = ()
+    grid = Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),))
+    return case.release(facts, grid, [Released(candidate.measure, False, [evidence.footprint])])
+
+
+def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> Answer:
+    findings = model_findings(evidence, case.border(evidence.footprint), case.policy)
+    payload = candidate.payload
+    # That a fit happened shows no number, so it is compared with nothing; what it learned is.
+    learned = not isinstance(payload, FitSummary)
+    beside = case.judge(candidate.measure, [evidence.footprint] if learned else [], linear=False)
+    if not (_all_passed(findings) and beside.all()):
+        return case.withhold(failed(findings))
+    if learned and evidence.findings:
+        return case.refuse(
+            rule="model family",
+            message=f"This model cannot be released. {' '.join(evidence.findings)}",
+            suggestion="It can still be scored: metrics of its predictions go through the gate.",
+        )
+    facts = case.facts(
+        output_class=OutputClass.MODEL.value,
+        rules=rules_of_class(OutputClass.MODEL),
+        units=words.band(evidence.units),
+        cells=candidate.numbers,
+        suppressed=0,
+        precision=parameter_precision(case.policy),
+    )
+    shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload
+    return case.release(facts, shown, [Released(candidate.measure, False, [evidence.footprint])] if learned else [])
+
+
+def _all_passed(findings: list[Finding]) -> bool:
+    return bool(verdicts(findings, 1)[0] == Verdict.RELEASE)
+
+
+# -- one decision -----------------------------------------------------------------------------------------------------
+class _Case(Struct, frozen=True, eq=False):
+    """Who asks what, under which policy, with the ledger open."""
+
+    asker: Asker
+    question: str
+    title: str
+    policy: PolicySnapshot
+    ledger: Ledger
+    book: Book
+
+    def known(self) -> Answer | None:
+        """A stored answer, the same no, or the end of the asker's denials: all without a look at the data."""
+        answered = self.book.answered(self.question, self.policy)
+        if answered is not None:
+            return Release(self.book.release(self.asker, answered.facts, answered.answer), answered.payload)
+        if self.book.was_withheld(self.question, self.policy):
+            return self.withhold(("asked before",))
+        denied, suppressed = self.book.denials_of(self.asker.expert), self.book.suppressed_for(self.asker.expert)
+        if denied >= self.policy.denials or suppressed >= self.policy.suppressed_cells:
+            return self.review(
+                "denials",
+                "So many results were withheld from you, or shown with suppressed cells, in the last 30 days that new "
+                "questions need the owner.",
+            )
+        return None
+
+    def border(self, footprint: Footprint) -> int:
+        counts = np.array([len(footprint.units)], dtype=np.int64)
+        return int(self.ledger.borders(self.policy).least(counts, lambda _: footprint.units)[0])
+
+    def judge(self, measure: str, footprints: list[Footprint], *, linear: bool) -> Booleans:
+        """Which numbers may stand beside all that the room released of this measure."""
+        limits = Limits(
+            least=self.policy.minimum_units,
+            share=self.policy.cohort_share,
+            most=self._most,
+            n_units=self.ledger.n_units,
+        )
+        return self.book.judge(
+            Released(measure, linear, footprints),
+            limits,
+            pairs=self.policy.differencing,
+            combinations=self.policy.linear_audit,
+        )
+
+    def is_spent(self, measures: set[str]) -> bool:
+        return any(self.book.equations(measure) >= self._most for measure in measures)
+
+    @property
+    def _most(self) -> int:
+        return max(self.policy.released_floor, int(self.policy.released_share * self.ledger.n_units))
+
+    def facts(
+        self, *, output_class: str, rules: tuple[str, ...], units: str, cells: int, suppressed: int, precision: str
+    ) -> Facts:
+        return Facts(
+            question=self.question,
+            output_class=output_class,
+            title=self.title,
+            rules=tuple(f"{rule}: {sentence(rule, self.policy)}" for rule in rules),
+            units=units,
+            cells=cells,
+            suppressed=suppressed,
+            precision=precision,
+            policy=self.policy.preset,
+        )
+
+    # -- the four ends ------------------------------------------------------------------------------------------------
+    def release(self, facts: Facts, payload: Payload, released: list[Released]) -> Release:
+        answer = self.book.record(self.asker, facts, payload, self.policy, released)
+        return Release(self.book.release(self.asker, facts, answer), payload)
+
+    def withhold(self, broken: tuple[str, ...]) -> Withheld:
+        """`broken` is for the owner's audit log alone."""
+        self.book.withhold(self.asker, self.question, self.title, broken, self.policy)
+        return WITHHELD
+
+    def review(self, rule: str, message: str) -> Refusal:
+        """No rule can settle it: the owner must. Depends on earlier answers alone, so it says why."""
+        return self.refuse(rule, message, "Ask the owner: room.request_release(…, reason).")
+
+    def budget(self) -> Refusal:
+        return self.review(
+            "budget", "As many numbers of this measure were released as the policy allows for a room of this size."
+        )
+
+    def refuse(self, rule: str, message: str, suggestion: str) -> Refusal:
+        self.book.refuse(self.asker, self.question, Reason.FORBIDDEN.value, rule)
+        return Refusal(Reason.FORBIDDEN, rule, message, suggestion)

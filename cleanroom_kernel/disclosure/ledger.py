@@ -1,0 +1,235 @@
+"""Ledger: what left the room, over which units, and what was withheld. Read by the gate before the next release.
+
+Promise: one IMMEDIATE transaction from the first look at what was released to the record of the new release and its
+audit entry, so that two vaults of a room cannot each release a half of what neither would release whole. A question
+that was answered is answered the same again, byte for byte, whoever of the room asks; one that was withheld is
+withheld again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from cleanroom_kernel import audit
+from cleanroom_kernel.disclosure.auditor import Limits
+from cleanroom_kernel.disclosure.borders import Borders
+from cleanroom_kernel.disclosure.candidate import Asker, Booleans, Footprint
+from cleanroom_kernel.disclosure.comparisons import Comparisons, Draft
+from cleanroom_kernel.disclosure.footprint import Sketcher
+from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
+from cleanroom_kernel.disclosure.records import answers, denials, metadata, releases
+from cleanroom_kernel.protocol.release import Payload, Receipt
+
+WINDOW = 30 * 24 * 3600  # seconds over which denials are counted
+
+_PAYLOADS: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
+
+
+class Facts(Struct, frozen=True):
+    """What a receipt says besides who asked, when and where."""
+
+    question: str
+    output_class: str
+    title: str
+    rules: tuple[str, ...]
+    units: str
+    cells: int
+    suppressed: int
+    precision: str
+    policy: str
+
+
+_FACTS = msgspec.msgpack.Decoder(Facts)
+
+
+class Answered(Struct, frozen=True):
+    """A question that was answered before."""
+
+    answer: int
+    facts: Facts
+    payload: Payload
+
+
+class Released(Struct, frozen=True):
+    """A number that is about to be released: of which measure, over what."""
+
+    measure: str
+    linear: bool
+    footprints: list[Footprint]
+
+
+class Ledger:
+    """The ledger of one room, as one vault sees it. `edition` names the state of the data: units of two editions are
+    not comparable, and an answer of one is none of the other.
+    """
+
+    def __init__(self, database: sa.Engine, key: bytes, n_units: int, edition: str = "") -> None:
+        audit.create(database, metadata)
+        self._database = database
+        self._key = key
+        self._edition = edition
+        self._comparisons = Comparisons(key, n_units, edition)
+        self.n_units = n_units
+        self.sketcher = Sketcher(key, n_units)
+
+    def borders(self, policy: PolicySnapshot) -> Borders:
+        return Borders.of(self._key, policy)
+
+    @contextmanager
+    def book(self) -> Iterator[Book]:
+        """The ledger, open for one decision. What was written is lost together if the decision fails."""
+        with self._database.begin() as connection:
+            book = Book(connection, self._comparisons, self._edition)
+            yield book
+        book.adopt()
+
+
+class Book:
+    """One transaction on the ledger."""
+
+    def __init__(self, connection: sa.Connection, comparisons: Comparisons, edition: str) -> None:
+        self._connection = connection
+        self._comparisons = comparisons
+        self._edition = edition
+        self._draft = Draft()
+        self._recorded = False
+
+    # -- what was answered before -------------------------------------------------------------------------------------
+    def answered(self, question: str, policy: PolicySnapshot) -> Answered | None:
+        found = self._connection.execute(
+            sa.select(answers.c.id, answers.c.facts, answers.c.payload).where(
+                answers.c.key == self._key(question, policy)
+            )
+        ).first()
+        return (
+            None if found is None else Answered(found.id, _FACTS.decode(found.facts), _PAYLOADS.decode(found.payload))
+        )
+
+    def was_withheld(self, question: str, policy: PolicySnapshot) -> bool:
+        found = sa.select(denials.c.id).where(denials.c.key == self._key(question, policy)).limit(1)
+        return self._connection.execute(found).first() is not None
+
+    def denials_of(self, expert: str) -> int:
+        """Answers withheld from an expert in the last 30 days."""
+        return self._number(sa.func.count(denials.c.id), *_recent(denials, expert))
+
+    def suppressed_for(self, expert: str) -> int:
+        """Cells suppressed in answers to an expert in the last 30 days."""
+        return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *_recent(answers, expert))
+
+    # -- what a new number would add to it ----------------------------------------------------------------------------
+    def equations(self, measure: str) -> int:
+        """Independent numbers of a measure that were released."""
+        return self._comparisons.equations(self._connection, measure)
+
+    def judge(self, new: Released, limits: Limits, *, pairs: bool, combinations: bool) -> Booleans:
+        """Which of the footprints may be released beside what was, and beside those that this book judged before."""
+        return self._comparisons.judge(
+            self._connection,
+            self._draft,
+            new.measure,
+            new.footprints,
+            limits,
+            pairs=pairs,
+            combinations=combinations and new.linear,
+        )
+
+    # -- records ------------------------------------------------------------------------------------------------------
+    def record(
+        self, asker: Asker, facts: Facts, payload: Payload, policy: PolicySnapshot, released: list[Released]
+    ) -> int:
+        """Write an answer down; its number is for `release`."""
+        answer: int = self._connection.execute(
+            answers.insert()
+            .values(
+                key=self._key(facts.question, policy),
+                expert=asker.expert,
+                time=int(time.time()),
+                facts=msgspec.msgpack.encode(facts),
+                payload=msgspec.msgpack.encode(payload),
+                suppressed=facts.suppressed,
+            )
+            .returning(answers.c.id)
+        ).scalar_one()
+        for one in released:
+            self._comparisons.write(self._connection, answer, one.measure, one.linear, one.footprints)
+        self._recorded = True
+        return answer
+
+    def release(self, asker: Asker, facts: Facts, answer: int) -> Receipt:
+        """Write down that an answer leaves, in ledger and audit log. The receipt is the proof."""
+        last = self._connection.execute(sa.select(sa.func.max(releases.c.number))).scalar()
+        number = (last or 0) + 1
+        entry = audit.append(
+            self._connection,
+            audit.Released(
+                session=asker.session,
+                expert=asker.expert,
+                cell=asker.cell,
+                number=number,
+                **msgspec.structs.asdict(facts),
+            ),
+        )
+        self._connection.execute(
+            releases.insert().values(
+                number=number,
+                answer=answer,
+                expert=asker.expert,
+                session=asker.session,
+                cell=asker.cell,
+                time=entry.time,
+            )
+        )
+        return Receipt(
+            number=number,
+            expert=asker.expert,
+            session=asker.session,
+            cell=asker.cell,
+            time=f"{entry.time[:19]}Z",
+            chain=entry.chain,
+            **msgspec.structs.asdict(facts),
+        )
+
+    def withhold(self, asker: Asker, question: str, title: str, rules: tuple[str, ...], policy: PolicySnapshot) -> None:
+        """Write down that an answer was withheld. Asked again, it costs nothing."""
+        if not self.was_withheld(question, policy):
+            self._connection.execute(
+                denials.insert().values(key=self._key(question, policy), expert=asker.expert, time=int(time.time()))
+            )
+        audit.append(
+            self._connection,
+            audit.Withheld(
+                session=asker.session, expert=asker.expert, cell=asker.cell, question=question, title=title, rules=rules
+            ),
+        )
+
+    def refuse(self, asker: Asker, question: str, reason: str, rule: str) -> None:
+        audit.append(
+            self._connection,
+            audit.Refused(
+                session=asker.session, expert=asker.expert, cell=asker.cell, question=question, reason=reason, rule=rule
+            ),
+        )
+
+    def adopt(self) -> None:
+        """The transaction is through: what was judged is what was released."""
+        if self._recorded:
+            self._comparisons.adopt(self._draft)
+
+    def _number(self, column: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
+        return int(self._connection.execute(sa.select(column).where(*where)).scalar_one())
+
+    def _key(self, question: str, policy: PolicySnapshot) -> bytes:
+        parts = (question, fingerprint(policy), self._edition)
+        return blake2b(msgspec.msgpack.encode(parts), digest_size=20).digest()
+
+
+def _recent(table: sa.Table, expert: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.expert == expert, table.c.time > int(time.time()) - WINDOW

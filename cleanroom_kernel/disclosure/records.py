@@ -1,0 +1,64 @@
+"""Records: the ledger's tables, in the database that also holds the audit log."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+# A question (with policy and edition of the data: `key`) and what was answered, for good.
+answers = sa.Table(
+    "ledger_answers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("expert", sa.String, nullable=False),  # who asked first, and is charged
+    sa.Column("time", sa.Integer, nullable=False),  # seconds since 1970
+    sa.Column("facts", sa.LargeBinary, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("suppressed", sa.Integer, nullable=False),
+)
+
+# Each time that an answer left.
+releases = sa.Table(
+    "ledger_releases",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("answer", sa.ForeignKey(answers.c.id), nullable=False),
+    sa.Column("expert", sa.String, nullable=False),
+    sa.Column("session", sa.String, nullable=False),
+    sa.Column("cell", sa.String, nullable=False),
+    sa.Column("time", sa.String, nullable=False),
+)
+
+# What released numbers are over. The same rows are kept once, however many numbers are over them.
+footprints = sa.Table(
+    "ledger_footprints",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("space", sa.String, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),  # number of units
+    sa.Column("units", sa.LargeBinary, nullable=False),
+    sa.Column("sketch", sa.LargeBinary, nullable=False),
+)
+
+# The numbers of an answer: `measure` over a footprint.
+numbers = sa.Table(
+    "ledger_numbers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("answer", sa.ForeignKey(answers.c.id), nullable=False),
+    sa.Column("measure", sa.String, nullable=False, index=True),
+    sa.Column("linear", sa.Boolean, nullable=False),
+    sa.Column("footprint", sa.ForeignKey(footprints.c.id), nullable=False),
+)
+
+denials = sa.Table(
+    "ledger_denials",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("expert", sa.String, nullable=False, index=True),
+    sa.Column("time", sa.Integer, nullable=False),
+)
