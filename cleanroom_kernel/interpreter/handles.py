@@ -1,4 +1,4 @@
-"""Handles: what stands for rows in the expert's process, a plan and a twin. `Frame` for a DataFrame, `Column` for a Series.
+"""Handles: what stands for rows in the expert's process, a plan and a twin. `Frame` is a DataFrame, `Column` a Series.
 
 Promise: a handle holds no row of the data and is inert. Nothing here talks to the vault. What pandas offers on top is
 registered on the two classes by the other modules, one table or module per family (`method`).
@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cleanroom_kernel.interpreter import contexts
-from cleanroom_kernel.interpreter.errors import Unavailable
+from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal, rehearse, stand_in
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Field, type_of
 
 Defined = TypeVar("Defined", bound=Callable[..., Any])
+
+TWIN_KEEPS = 5  # rows of a twin that are kept where a condition would leave none
 
 Index = tuple[Expression, ...]  # one expression per level; none for pandas' default index, whose labels say nothing
 
@@ -44,7 +48,7 @@ class Handle:
             return AttributeError(f"{self._pandas.__name__!r} object has no attribute {name!r}")
         return Unavailable(
             f"{self._pandas.__name__}.{name} is not available for rows in a clean room.",
-            suggestion="dir() of the object lists what is; aggregates (mean, groupby, value_counts, …) give pandas objects.",
+            suggestion="dir() of it lists what is; aggregates (mean, groupby, value_counts, …) give pandas objects.",
         )
 
 
@@ -103,17 +107,17 @@ class Frame(Handle):
 
 
 class RowSet(Handle):
-    """A choice of rows, such as one side of a split: what `iloc` and `loc` take. Made by the splitters' hooks.
+    """The rows of a context, without columns: a handle's index, or one side of a split. `loc` and `iloc` take it.
 
-    `_twin` holds the labels (of `Handle._twin.index`) of the twin's rows that were chosen.
+    `_twin` holds the labels of the twin's rows, as in the index of the twins of other handles of that context.
     """
 
     _pandas = pd.Index
 
-    def __init__(self, rows: Relation, twin: pd.Index) -> None:
+    def __init__(self, rows: Relation, twin: pd.Index, index: Index = ()) -> None:
         self._rows = rows
         self._twin = twin
-        self._index = ()
+        self._index = index
 
 
 def method(*kinds: type[Handle], name: str | None = None) -> Callable[[Defined], Defined]:
@@ -135,15 +139,18 @@ def derived(
     rows: Relation, expression: Expression, rehearsal: Rehearsal, like: Handle, *, name: Hashable = None
 ) -> Column:
     """A column from a plan and the rehearsal of the same step; `like` gives the index of a twin that has to be made."""
+    kind = type(like) if isinstance(like, Column) else Column
     if rehearsal.error is None:
-        return Column(rows, expression, rehearsal.value, like._index)
+        return kind(rows, expression, rehearsal.value, like._index)
     with rehearsal.explaining():
         field = type_of(expression, rows.fields)
-    return Column(rows, expression, stand_in(field, like._twin.index, name), like._index)
+    return kind(rows, expression, stand_in(field, like._twin.index, name), like._index)
 
 
 def frame_of(like: Frame, rows: Relation, columns: dict[Hashable, Expression], rehearsal: Rehearsal) -> Frame:
     """A frame from plans and a rehearsal of the same step."""
+    if rehearsal.error is None and list(rehearsal.value.columns) != list(columns):
+        raise HandleError("pandas would align these by their labels.", suggestion="Use columns of one DataFrame.")
     settled: dict[Hashable, Expression] = {}
     for name, expression in columns.items():
         rows, settled[name] = contexts.settled(rows, expression)
@@ -156,17 +163,39 @@ def frame_of(like: Frame, rows: Relation, columns: dict[Hashable, Expression], r
     return Frame(rows, settled, twin, like._index)
 
 
-def narrowed(handle: Any, rows: Relation, labels: pd.Index) -> Any:
-    """`handle` with the rows of the context `rows`, which has been narrowed from its own; `labels` remain of the twin."""
-    rows = contexts.meet(handle._rows, rows)
-    twin = handle._twin.loc[labels]
+def narrowed(handle: Any, rows: Relation, kept: NDArray[np.bool_]) -> Any:
+    """`handle` with the rows of the context `rows`, narrowed from its own; `kept` marks the twin's rows that remain.
+
+    A twin is never left empty where it had rows: its values answer for nothing, its types still have to.
+    """
+    if not kept.any():
+        kept = np.arange(len(kept)) < TWIN_KEEPS
+    return moved(handle, rows, handle._twin[kept])
+
+
+def moved(handle: Any, rows: Relation, twin: Any) -> Any:
+    """`handle` over `rows`, on which its expressions mean the same, with another twin."""
     if isinstance(handle, Frame):
         return Frame(rows, dict(handle._columns), twin, handle._index)
-    return Column(rows, handle._expression, twin, handle._index)
+    if isinstance(handle, Column):
+        return type(handle)(rows, handle._expression, twin, handle._index)
+    return RowSet(rows, twin)
 
 
 def is_handle(value: Any) -> bool:
     return isinstance(value, Handle)
 
 
-__all__ = ["Column", "Frame", "Handle", "RowSet", "derived", "frame_of", "is_handle", "method", "narrowed", "rehearse"]
+__all__ = [
+    "Column",
+    "Frame",
+    "Handle",
+    "RowSet",
+    "derived",
+    "frame_of",
+    "is_handle",
+    "method",
+    "moved",
+    "narrowed",
+    "rehearse",
+]

@@ -1,0 +1,175 @@
+"""Accessors: `.str`, `.dt` and `.cat` of a column, a table each; the twin runs pandas' own accessor of that name."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from cleanroom_kernel.interpreter import builders
+from cleanroom_kernel.interpreter.builders import Builder, unary
+from cleanroom_kernel.interpreter.elementwise import on_column
+from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
+from cleanroom_kernel.interpreter.handles import Column
+from cleanroom_kernel.interpreter.terms import Term, call, known
+from cleanroom_kernel.plan.expressions import Expression, Recode
+from cleanroom_kernel.plan.functions import Function
+from cleanroom_kernel.plan.schema import DType
+
+TEXT: dict[str, Builder] = {
+    "lower": unary(Function.LOWER),
+    "upper": unary(Function.UPPER),
+    "casefold": unary(Function.LOWER),
+    "len": unary(Function.LENGTH),
+    "strip": builders.trimmed(left=True, right=True),
+    "lstrip": builders.trimmed(left=True, right=False),
+    "rstrip": builders.trimmed(left=False, right=True),
+    "contains": builders.contains,
+    "match": builders.match,
+    "fullmatch": builders.fullmatch,
+    "startswith": builders.starts(Function.STARTS_WITH),
+    "endswith": builders.starts(Function.ENDS_WITH),
+    "slice": builders.substring,
+    "get": builders.character,
+    "replace": builders.text_replace,
+    "capitalize": builders.capitalize,
+    "cat": builders.concatenated,
+}
+
+_MONTHS = tuple(calendar.month_name)[1:]
+_DAYS = tuple(calendar.day_name)
+
+DATE_PARTS: dict[str, Builder] = {
+    "year": unary(Function.YEAR),
+    "month": unary(Function.MONTH),
+    "day": unary(Function.DAY),
+    "hour": unary(Function.HOUR),
+    "minute": unary(Function.MINUTE),
+    "second": unary(Function.SECOND),
+    "quarter": unary(Function.QUARTER),
+    "dayofweek": unary(Function.DAY_OF_WEEK),
+    "day_of_week": unary(Function.DAY_OF_WEEK),
+    "weekday": unary(Function.DAY_OF_WEEK),
+    "dayofyear": unary(Function.DAY_OF_YEAR),
+    "day_of_year": unary(Function.DAY_OF_YEAR),
+    "date": unary(Function.NORMALIZE),
+    "days": unary(Function.DAYS),
+}
+DATE_METHODS: dict[str, Builder] = {
+    "normalize": unary(Function.NORMALIZE),
+    "floor": builders.floor_to_day,
+    "total_seconds": unary(Function.TOTAL_SECONDS),
+    "month_name": builders.names_of(Function.MONTH, _MONTHS, 1),
+    "day_name": builders.names_of(Function.DAY_OF_WEEK, _DAYS, 0),
+}
+
+
+class _Accessor:
+    """Base class: `name` is that of pandas' accessor, which the twin must have (it raises for a wrong dtype)."""
+
+    name: str
+    methods: dict[str, Builder] = {}  # noqa: RUF012 - the tables above
+    properties: dict[str, Builder] = {}  # noqa: RUF012
+
+    def __init__(self, column: Column) -> None:
+        self._column = column
+        self._pandas = getattr(column._twin, self.name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.properties:
+            return on_column(self._column, self.properties[name], lambda twin: getattr(self._of(twin), name), (), {})
+        if name in self.methods:
+            return self._method(name)
+        if name.startswith("_") or not hasattr(self._pandas, name):
+            raise AttributeError(f"{type(self._pandas).__name__!r} object has no attribute {name!r}")
+        raise Unavailable(
+            f"Series.{self.name}.{name} is not available for rows in a clean room.",
+            suggestion=f"There are: {', '.join(self.__dir__())}.",
+        )
+
+    def __dir__(self) -> Iterable[str]:
+        return [*self.properties, *self.methods]
+
+    def _of(self, twin: pd.Series) -> Any:
+        return getattr(twin, self.name)
+
+    def _method(self, name: str) -> Callable[..., Column]:
+        def call(*args: Any, **kwargs: Any) -> Column:
+            return on_column(
+                self._column,
+                self.methods[name],
+                lambda twin, *given, **named: getattr(self._of(twin), name)(*given, **named),
+                args,
+                kwargs,
+            )
+
+        return call
+
+
+class Text(_Accessor):
+    """`.str`: what can be computed of a text without reading it to anybody."""
+
+    name = "str"
+    methods = TEXT
+
+    def __getitem__(self, key: Any) -> Column:
+        def twin(series: pd.Series) -> pd.Series:
+            return series.str[key]
+
+        if isinstance(key, slice):
+            return on_column(
+                self._column, lambda of: builders.substring(of, key.start, key.stop, key.step), twin, (), {}
+            )
+        return on_column(self._column, lambda of: builders.character(of, key), twin, (), {})
+
+
+class Dates(_Accessor):
+    """`.dt`: parts of dates and lengths of time."""
+
+    name = "dt"
+    properties = DATE_PARTS
+    methods = DATE_METHODS
+
+
+class Categories(_Accessor):
+    """`.cat`: the categories that a column was given, or that the owner declared."""
+
+    name = "cat"
+
+    @property
+    def categories(self) -> pd.Index:
+        return self._categories()
+
+    @property
+    def ordered(self) -> bool:
+        return bool(self._pandas.ordered)
+
+    @property
+    def codes(self) -> Column:
+        labels = [label if isinstance(label, (str, int)) else str(label) for label in self._categories()]
+
+        def build(of: Term) -> Expression:
+            codes = Recode(of.expression, tuple(labels), tuple(range(len(labels))), DType.INTEGER, keep=False)
+            return call(Function.COALESCE, known(codes, DType.INTEGER), -1)
+
+        return on_column(self._column, build, lambda twin: twin.cat.codes, (), {})
+
+    def __dir__(self) -> Iterable[str]:
+        return ["categories", "codes", "ordered"]
+
+    def _categories(self) -> pd.Index:
+        if self._column._field.categories is None:
+            raise HandleError(
+                "The owner has not declared the categories of this column.",
+                suggestion="Take released labels: pd.Categorical needs value_counts().index.",
+            )
+        return self._pandas.categories
+
+
+Column.str = property(Text)  # type: ignore[attr-defined]
+Column.dt = property(Dates)  # type: ignore[attr-defined]
+Column.cat = property(Categories)  # type: ignore[attr-defined]
+
+__all__ = ["Categories", "Dates", "Text"]

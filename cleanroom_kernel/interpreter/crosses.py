@@ -1,0 +1,179 @@
+"""Crosses: crosstab and pivot_table. Of attributes they are released tables; by the unit they are rows per patient."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cleanroom_kernel.interpreter import groupby
+from cleanroom_kernel.interpreter.binning import domain
+from cleanroom_kernel.interpreter.errors import HandleError
+from cleanroom_kernel.interpreter.handles import Column, Frame, method
+from cleanroom_kernel.interpreter.joins import side_by_side
+from cleanroom_kernel.interpreter.results import attributed, provenance_of, setting
+
+ALL = "All"
+
+
+# -- crosstab ---------------------------------------------------------------------------------------------------------
+def crosstab(
+    index: Any,
+    columns: Any,
+    values: Any = None,
+    rownames: Any = None,
+    colnames: Any = None,
+    aggfunc: Any = None,
+    margins: bool = False,
+    margins_name: Hashable = ALL,
+    dropna: bool = True,
+    normalize: Any = False,
+) -> pd.DataFrame:
+    rows, cols = _keys(index, rownames, "row"), _keys(columns, colnames, "col")
+    names = [column.name for column in rows], [column.name for column in cols]
+    if values is None:
+        counts = side_by_side([*rows, *cols]).groupby([*names[0], *names[1]]).size()
+        table = _crossed(counts, len(rows), empty=True)
+        normalized = _normalized(table, normalize) if normalize else table
+        return _with_totals(normalized, table, normalize, margins_name) if margins else normalized
+    if margins or normalize:
+        raise HandleError("Totals of values are no sums of the cells.", suggestion="Ask for them with a groupby.")
+    frame = side_by_side([*rows, *cols, values.rename("values")])
+    return _crossed(frame.groupby([*names[0], *names[1]])["values"].agg(aggfunc), len(rows), empty=False)
+
+
+def _keys(keys: Any, names: Any, what: str) -> list[Column]:
+    listed = list(keys) if isinstance(keys, (list, tuple)) else [keys]
+    if not all(isinstance(key, Column) for key in listed):
+        raise HandleError("crosstab takes columns of the room.")
+    given = list(names) if names is not None else [None] * len(listed)
+    spare = [f"{what}_{i}" for i in range(len(listed))]
+    return [key.rename(name or key.name or other) for key, name, other in zip(listed, given, spare, strict=True)]
+
+
+def _crossed(result: Any, n_rows: int, empty: bool) -> pd.DataFrame:
+    """Released groups with the keys after the first `n_rows` as columns, and the marks of suppressed cells moved along.
+
+    A combination that was not listed is empty or too small, which look the same: it is 0 only where the policy has no
+    least number of patients.
+    """
+    levels = list(range(n_rows, result.index.nlevels))
+    table = result.unstack(levels).sort_index(axis=1)
+    absent = pd.Series(True, index=result.index).unstack(levels).sort_index(axis=1).isna()
+    known = provenance_of(result)
+    hidden = {_crossed_label(row, column, n_rows) for row, column in known.hidden} if known else set()
+    if empty:
+        if setting("minimum_units", 0) > 1:
+            hidden |= {(row, column) for row, column in zip(*_labels_where(absent), strict=True)}
+        else:
+            table = table.where(~absent, 0)
+        table = table if table.isna().any(axis=None) else table.astype("int64")
+    return attributed(table, hidden, *(known.receipts if known else ()))
+
+
+def _labels_where(marks: pd.DataFrame) -> tuple[list[Hashable], list[Hashable]]:
+    at_rows, at_columns = np.nonzero(marks.to_numpy())
+    return list(marks.index[at_rows]), list(marks.columns[at_columns])
+
+
+def _crossed_label(row: tuple[Hashable, ...], column: Hashable, n_rows: int) -> tuple[Hashable, Hashable]:
+    first = row[0] if n_rows == 1 else row[:n_rows]
+    rest = row[n_rows:] if column is None else (column, *row[n_rows:])
+    return first, rest[0] if len(rest) == 1 else rest
+
+
+def _normalized(table: pd.DataFrame, how: Any) -> pd.DataFrame:
+    if how in (True, "all"):
+        return table / table.sum().sum()
+    if how == "index":
+        return table.div(table.sum(axis=1), axis=0)
+    if how == "columns":
+        return table / table.sum()
+    raise ValueError("Not a valid normalize argument")
+
+
+def _with_totals(table: pd.DataFrame, counts: pd.DataFrame, how: Any, name: Hashable) -> pd.DataFrame:
+    """Totals over the shown cells: public arithmetic, as pandas lays it out for each kind of shares."""
+    known = provenance_of(table)
+    rows, columns, total = counts.sum(axis=1), counts.sum(), counts.sum().sum()
+    result = table.copy()
+    if how not in ("index",):
+        result[_total_label(table.columns, name)] = rows if not how else rows / total
+    if how not in ("columns",):
+        last = columns if not how else columns / total
+        if how != "index":
+            last = pd.concat([last, pd.Series([total if not how else 1.0], index=[_total_label(table.columns, name)])])
+        last.index = result.columns
+        result.loc[_total_label(table.index, name), :] = last
+    if not how and not result.isna().any(axis=None):
+        result = result.astype("int64")
+    return attributed(result, set(known.hidden), *known.receipts) if known else result
+
+
+def _total_label(index: pd.Index, name: Hashable) -> Hashable:
+    return (name, *[""] * (index.nlevels - 1)) if index.nlevels > 1 else name
+
+
+# -- pivot_table ------------------------------------------------------------------------------------------------------
+def pivot_table(
+    data: Frame,
+    values: Any = None,
+    index: Any = None,
+    columns: Any = None,
+    aggfunc: Any = "mean",
+    fill_value: Any = None,
+    margins: bool = False,
+    dropna: bool = True,
+    margins_name: Hashable = ALL,
+    observed: bool = True,
+    sort: bool = True,
+) -> Any:
+    if margins:
+        raise HandleError("Totals of statistics are no sums of the cells.", suggestion="Ask for them with a groupby.")
+    rows, cols = _labels(index), _labels(columns)
+    groups = groupby.groupby(data, [*rows, *cols] if len(rows) + len(cols) > 1 else (rows or cols)[0])
+    if groups._grouping.of_units:
+        return _pivot_rows(data, values, rows, cols, aggfunc, fill_value)
+    chosen = groups if values is None else groups[values]
+    result = chosen.agg(aggfunc)
+    if isinstance(result, pd.Series):
+        result = result.to_frame(result.name) if not cols else result
+    table = _crossed(result, len(rows), empty=False) if cols and rows else result
+    return table if fill_value is None else table.fillna(fill_value)
+
+
+method(Frame)(pivot_table)
+
+
+def _labels(keys: Any) -> list[Any]:
+    return [] if keys is None else list(keys) if isinstance(keys, list) else [keys]
+
+
+def _pivot_rows(data: Frame, values: Any, rows: list[Any], cols: list[Any], aggfunc: Any, fill_value: Any) -> Frame:
+    """One row per unit key, one column per value of the other key: `labs.pivot_table("value", "stay", "test")`."""
+    if len(cols) != 1 or isinstance(values, list) or values is None or not isinstance(aggfunc, str):
+        raise HandleError(
+            "A pivot to rows per patient takes one column of values, one of labels and one function.",
+            suggestion='df.pivot_table(values="value", index="key", columns="label", aggfunc="mean")',
+        )
+    labels, source = data._column(cols[0]), data._column(values)
+    spread = {label: source.where(labels == label) for label in domain(labels)}
+    wide = data[rows].copy()
+    for position, column in enumerate(spread.values()):
+        wide[f"value {position}"] = column
+    result = getattr(wide.groupby(rows if len(rows) > 1 else rows[0]), aggfunc)()
+    twin = result._twin.copy()
+    twin.columns = pd.Index(list(spread), name=cols[0])
+    pivoted = Frame(result._rows, dict(zip(spread, result._columns.values(), strict=True)), twin, result._index)
+    return pivoted if fill_value is None else pivoted.fillna(fill_value)
+
+
+@method(Frame)
+def pivot(self: Frame, *, columns: Any, index: Any = None, values: Any = None) -> Frame:
+    """One row per unit key; where a label occurs twice for it, the first value."""
+    return pivot_table(self, values, index, columns, "first")
+
+
+__all__ = ["crosstab", "pivot_table"]

@@ -1,0 +1,230 @@
+"""Group-by: keys that include the unit give rows (perunit.py), others give statistics (grouped.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from cleanroom_kernel.interpreter import contexts, grouped, perunit
+from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
+from cleanroom_kernel.interpreter.grouping import Grouping, Key
+from cleanroom_kernel.interpreter.handles import Column, Frame, method
+from cleanroom_kernel.interpreter.literals import row_vector
+from cleanroom_kernel.interpreter.reductions import STATISTICS
+from cleanroom_kernel.plan.nodes import digest
+
+
+@method(Frame)
+def groupby(
+    self: Frame,
+    by: Any = None,
+    level: Any = None,
+    *,
+    as_index: bool = True,
+    sort: bool = True,
+    group_keys: bool = True,
+    observed: bool = True,
+    dropna: bool = True,
+) -> GroupBy:
+    frame, keys = _keys(self, by, level)
+    return GroupBy(Grouping(frame, keys, None, as_index, sort, observed, dropna))
+
+
+@method(Column, name="groupby")
+def groupby_column(
+    self: Column,
+    by: Any = None,
+    level: Any = None,
+    *,
+    as_index: bool = True,
+    sort: bool = True,
+    group_keys: bool = True,
+    observed: bool = True,
+    dropna: bool = True,
+) -> GroupBy:
+    name = "values" if self.name is None else self.name
+    single = Frame(self._rows, {name: self._expression}, self._twin.to_frame(name), self._index)
+    frame, keys = _keys(single, by, level)
+    keys = tuple(replace(key, label=None) for key in keys)
+    return GroupBy(Grouping(frame, keys, name, as_index, sort, observed, dropna))
+
+
+def _keys(frame: Frame, by: Any, level: Any) -> tuple[Frame, tuple[Key, ...]]:
+    """The keys as expressions over the frame's rows, which a key from elsewhere may add columns to."""
+    if level is not None or by is None:
+        if by is not None or not frame._index:
+            raise HandleError("Rows of the room have no labels to group by.", suggestion="groupby('column')")
+        positions = range(len(frame._index))
+        return frame, tuple(_level(frame, i) for i in positions)
+    rows, keys = frame._rows, []
+    for wanted in by if isinstance(by, list) else [by]:
+        if isinstance(wanted, Column):
+            rows, expression = contexts.align(rows, wanted._rows, wanted._expression)
+            keys.append(Key(_own_label(frame, wanted), wanted.name, expression, wanted._twin))
+        elif isinstance(wanted, Hashable) and wanted in frame._columns:
+            keys.append(Key(wanted, wanted, frame._columns[wanted], frame._twin[wanted]))
+        elif wanted in frame._twin.index.names and wanted is not None:
+            keys.append(_level(frame, list(frame._twin.index.names).index(wanted)))
+        elif isinstance(wanted, str):
+            raise KeyError(wanted)
+        elif callable(wanted) or isinstance(wanted, (dict, pd.Grouper)):
+            raise HandleError("Group keys are columns here.", suggestion="Compute a column first, such as .dt.year.")
+        else:
+            raise row_vector()
+    return Frame(rows, frame._columns, frame._twin, frame._index), tuple(keys)
+
+
+def _own_label(frame: Frame, key: Column) -> Hashable | None:
+    """The label of a key that is a column of the frame itself: pandas leaves it out of the columns to reduce."""
+    own = frame._columns.get(key.name)
+    return key.name if own is not None and digest(own) == digest(key._expression) else None
+
+
+def _level(frame: Frame, position: int) -> Key:
+    twin = frame._twin.index.get_level_values(position)
+    return Key(None, twin.name, frame._index[position], pd.Series(twin, index=frame._twin.index))
+
+
+class GroupBy:
+    """Behaves like pandas' DataFrameGroupBy and SeriesGroupBy."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._grouping = grouping
+        self._maker = perunit if grouping.of_units else grouped
+
+    def __getitem__(self, key: Any) -> GroupBy:
+        labels = list(key) if isinstance(key, (list, pd.Index, tuple)) else key
+        for label in labels if isinstance(labels, list) else [labels]:
+            self._grouping.frame._twin[label]
+        return GroupBy(replace(self._grouping, chosen=labels))
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._grouping.frame._columns:
+            return self[name]
+        known = pd.core.groupby.SeriesGroupBy if self._grouping.is_series else pd.core.groupby.DataFrameGroupBy
+        if name.startswith("_") or not hasattr(known, name):
+            raise AttributeError(f"{known.__name__!r} object has no attribute {name!r}")
+        raise Unavailable(
+            f"groupby(…).{name} is not available for rows in a clean room.",
+            suggestion="With the patient's id among the keys there are shift, cumsum, rank, first, transform and more.",
+        )
+
+    def __dir__(self) -> Iterable[str]:
+        columns = [name for name in self._grouping.frame._columns if isinstance(name, str) and name.isidentifier()]
+        return [*columns, *(name for name in dir(type(self)) if not name.startswith("_"))]
+
+    def __repr__(self) -> str:
+        keys = ", ".join(str(key.name) for key in self._grouping.keys)
+        kind = "rows per unit" if self._maker is perunit else "statistics of many units"
+        return f"<group-by of {keys}: gives {kind}>"
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Groups whose labels may be shown, each as a filtered handle."""
+        self._only_attributes("Iterating over groups")
+        for label, parts in grouped.each(self._grouping):
+            yield label, self._group(parts)
+
+    def __len__(self) -> int:
+        return self.ngroups
+
+    @property
+    def ngroups(self) -> int:
+        return len(self.size())
+
+    def get_group(self, name: Any) -> Any:
+        self._only_attributes("get_group")
+        return self._group(name if isinstance(name, tuple) else (name,))
+
+    def _group(self, labels: tuple[Any, ...]) -> Any:
+        frame, condition = self._grouping.frame, None
+        for key, label in zip(self._grouping.keys, labels, strict=True):
+            column = Column(frame._rows, key.expression, key.twin, frame._index)
+            same = column.isna() if pd.api.types.is_scalar(label) and pd.isna(label) else column == label
+            condition = same if condition is None else condition & same
+        chosen = self._grouping.chosen
+        return (frame if chosen is None else frame[chosen])[condition]
+
+    def _only_attributes(self, what: str) -> None:
+        if self._maker is perunit:
+            raise HandleError(f"{what} would go through single patients.", suggestion="Use agg, transform or a window.")
+
+    # -- statistics, or rows per unit ---------------------------------------------------------------------------------
+    def size(self) -> Any:
+        return self._maker.size(self._grouping)
+
+    def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return self._maker.aggregate(self._grouping, func, args, kwargs)
+
+    aggregate = agg
+
+    def apply(self, func: Any, *args: Any, include_groups: bool = False, **kwargs: Any) -> Any:
+        return self._maker.apply(self._grouping, func, args, kwargs)
+
+    def transform(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._maker.transform(self._grouping, func, args, kwargs)
+
+    # -- statistics only ----------------------------------------------------------------------------------------------
+    def describe(self, **options: Any) -> Any:
+        self._only_attributes("describe")
+        return grouped.describe(self._grouping, options)
+
+    def value_counts(
+        self, normalize: bool = False, sort: bool = True, ascending: bool = False, dropna: bool = True
+    ) -> Any:
+        self._only_attributes("value_counts")
+        return grouped.value_counts(self._grouping, normalize, sort, ascending, dropna)
+
+    # -- rows per unit only -------------------------------------------------------------------------------------------
+    def head(self, n: int = 5) -> Frame:
+        return perunit.first_rows(self._grouping, n)
+
+    def tail(self, n: int = 5) -> Frame:
+        return perunit.first_rows(self._grouping, -n)
+
+    def cumcount(self, ascending: bool = True) -> Column:
+        return perunit.cumcount(self._grouping, ascending)
+
+    def shift(self, periods: int = 1, **options: Any) -> Any:
+        return perunit.window(self._grouping, "shift", {"periods": periods, **options})
+
+    def diff(self, periods: int = 1) -> Any:
+        return perunit.changes(self._grouping, "diff", {"periods": periods})
+
+    def pct_change(self, periods: int = 1) -> Any:
+        return perunit.changes(self._grouping, "pct_change", {"periods": periods})
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def call(self: GroupBy, *args: Any, **kwargs: Any) -> Any:
+        return self._maker.reduce(self._grouping, name, args, kwargs)
+
+    call.__name__ = name
+    return call
+
+
+def _only_rows(name: str) -> Callable[..., Any]:
+    def call(self: GroupBy, *args: Any, **kwargs: Any) -> Any:
+        return perunit.reduce(self._grouping, name, args, kwargs)
+
+    call.__name__ = name
+    return call
+
+
+def _window(name: str) -> Callable[..., Any]:
+    def call(self: GroupBy, **options: Any) -> Any:
+        return perunit.window(self._grouping, name, options)
+
+    call.__name__ = name
+    return call
+
+
+for _name in STATISTICS:
+    setattr(GroupBy, _name, _reduction(_name))
+for _name in ("first", "last", "any", "all"):
+    setattr(GroupBy, _name, _only_rows(_name))
+for _name in perunit.WINDOWS:
+    if _name != "shift":
+        setattr(GroupBy, _name, _window(_name))

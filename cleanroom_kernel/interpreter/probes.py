@@ -1,0 +1,92 @@
+"""Probes: how an expert's function of a group (`lambda x: (x > 7).mean()`) becomes a statistic.
+
+The function is called once, with a probe in the place of the group. A probe is a column whose reductions do not ask but
+say what they would ask. Rows that the function filters out are missing values to the statistic, which leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cleanroom_kernel.interpreter import contexts
+from cleanroom_kernel.interpreter.errors import HandleError
+from cleanroom_kernel.interpreter.handles import Column, Frame
+from cleanroom_kernel.interpreter.reductions import STATISTICS
+from cleanroom_kernel.plan.bases import Relation
+from cleanroom_kernel.plan.expressions import Expression
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A statistic by pandas' name, of an expression over the rows of the group-by."""
+
+    name: str
+    rows: Relation
+    expression: Expression
+    options: dict[str, Any]
+
+
+class Probe(Column):
+    """A column of the rows of one group, whichever that is."""
+
+    def __len__(self) -> int:
+        raise HandleError("The size of a group is a statistic of its own.", suggestion="agg('size')")
+
+
+class FrameProbe(Frame):
+    """The rows of one group, whichever that is."""
+
+    def _column(self, name: Any) -> Probe:
+        return Probe(self._rows, self._columns[name], self._twin[name], self._index)
+
+    def __len__(self) -> int:
+        raise HandleError("The size of a group is a statistic of its own.", suggestion="agg('size')")
+
+
+def _saying(name: str) -> Callable[..., Wanted]:
+    def call(self: Probe, *args: Any, **kwargs: Any) -> Wanted:
+        options = dict(zip({"quantile": ("q",)}.get(name, ()), args, strict=False)) | kwargs
+        return Wanted(name, self._rows, self._expression, options)
+
+    return call
+
+
+SAYABLE = (*STATISTICS, "first", "last", "any", "all")
+for _name in SAYABLE:
+    setattr(Probe, _name, _saying(_name))
+
+_BY_FUNCTION: dict[Any, str] = {
+    len: "size", sum: "sum", min: "min", max: "max", any: "any", all: "all",
+    np.mean: "mean", np.sum: "sum", np.min: "min", np.max: "max", np.median: "median", np.std: "std", np.var: "var",
+    np.nanmean: "mean", np.nansum: "sum", np.nanmedian: "median", np.size: "size",
+}  # fmt: skip
+
+
+def wanted(function: Any, probe: Probe | FrameProbe) -> Wanted:
+    """What a name, a known function or an expert's own function asks of a group."""
+    name = function if isinstance(function, str) else _BY_FUNCTION.get(function) or _method_name(function)
+    if name is not None:
+        expression = probe._expression if isinstance(probe, Probe) else next(iter(probe._columns.values()))
+        return Wanted(_SYNONYMS.get(name, name), probe._rows, expression, {})
+    found = function(probe)
+    if isinstance(found, Wanted):
+        rows, expression = contexts.align(probe._rows, found.rows, found.expression)
+        return Wanted(found.name, rows, expression, found.options)
+    raise HandleError(
+        "A function of a group has to end in one statistic of it.",
+        suggestion="For example: lambda x: (x > 7).mean(). Compute anything else from released statistics.",
+    )
+
+
+_SYNONYMS = {"average": "mean"}
+
+
+def _method_name(function: Any) -> str | None:
+    """pd.Series.mean and its like."""
+    name = getattr(function, "__name__", "")
+    return name if getattr(pd.Series, name, None) is function else None

@@ -1,0 +1,163 @@
+"""The room: what an expert finds under the name `room` in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from cleanroom_kernel.interpreter.connection import Connection
+from cleanroom_kernel.interpreter.display import NOTE_STYLE
+from cleanroom_kernel.interpreter.errors import CleanRoomError
+from cleanroom_kernel.interpreter.handles import Frame
+from cleanroom_kernel.interpreter.twins import Twins
+from cleanroom_kernel.plan.expressions import Value
+from cleanroom_kernel.plan.relations import Table
+from cleanroom_kernel.plan.schema import Column, Role, SchemaError, TableSchema
+from cleanroom_kernel.protocol.release import Artifact, Receipt
+
+
+class Room:
+    """Tables, policy and receipts of a clean room. `room["table"]` is a DataFrame whose rows stay in the room."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._schema = connection.welcome.schema
+        self._twins = Twins(self._schema)
+
+    def __getitem__(self, name: str) -> Frame:
+        try:
+            table = self._schema[name]
+        except SchemaError as unknown:
+            raise KeyError(str(unknown)) from None
+        columns = {column.name: Value(column.name) for column in table.visible}
+        return Frame(Table(table), columns, self._twins[name])
+
+    def __getattr__(self, name: str) -> Frame:
+        if not name.startswith("_") and name in self._names():
+            return self[name]
+        raise AttributeError(f"The room has no table {name!r}. It has {', '.join(self._names())}.")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __dir__(self) -> list[str]:
+        return [*self._names(), *(name for name in dir(type(self)) if not name.startswith("_"))]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._names()
+
+    def _names(self) -> list[str]:
+        return [table.name for table in self._schema.tables]
+
+    def named(self, name: str) -> Frame | None:
+        """The table that answers to a name or to the name of a file, as in pd.read_csv("encounters.csv")."""
+        for table in self._schema.tables:
+            if name in (table.name, *table.aliases):
+                return self[table.name]
+        return None
+
+    @property
+    def tables(self) -> dict[str, Frame]:
+        return {name: self[name] for name in self._names()}
+
+    def schema(self, name: str) -> pd.DataFrame:
+        """Columns of a table as the owner declared them."""
+        table = self._schema[name]
+        return pd.DataFrame([_described(column) for column in table.visible]).set_index("column")
+
+    def policy(self) -> pd.DataFrame:
+        """The owner's policy: every number and what it means."""
+        rows = [(setting.name, setting.value, setting.help) for setting in self._connection.welcome.settings]
+        return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """What was released to this session, in order."""
+        return tuple(self._connection.receipts)
+
+    def would_release(self, question: Callable[[], Any]) -> pd.DataFrame:
+        """Which rules apply to what `question` would ask, without asking: `room.would_release(lambda: df.age.mean())`.
+
+        The data is not touched. A number that one of the questions would release is taken from the twin.
+        """
+        rows: list[tuple[str, str]] = []
+        with self._connection.foreseeing() as foreseen:
+            try:
+                question()
+            except CleanRoomError as refused:
+                rows.append(("refused", str(refused)))
+        asked = [(f"question {i}", rule) for i, (_, rules) in enumerate(foreseen, 1) for rule in rules]
+        return pd.DataFrame([*asked, *rows], columns=["asked", "rule"])
+
+    def release(self, model: Any, filename: str) -> Artifact:
+        """A fitted model as a file on your machine, if the policy lets it out."""
+        return self._release(model, filename)
+
+    _release: Callable[[Any, str], Artifact]
+
+    def __repr__(self) -> str:
+        lines = [f"Room {self._schema.name!r}. {self._schema.description}".rstrip()]
+        for table in self._schema.tables:
+            names = ", ".join(column.name for column in table.visible)
+            lines.append(f"  {table.name} ({self._size(table)}): {names}")
+        lines.append(self._policy_in_words())
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<h4>Room {html.escape(self._schema.name)}</h4><p>{html.escape(self._schema.description)}</p>"]
+        for table in self._schema.tables:
+            title = f"<b>{html.escape(table.name)}</b> · {self._size(table)} · {html.escape(table.description)}"
+            body = self.schema(table.name).to_html(na_rep="", border=0)
+            parts.append(f"<details><summary>{title}</summary>{body}</details>")
+        parts.append(f'<div style="{NOTE_STYLE}">{html.escape(self._policy_in_words())}</div>')
+        return "".join(parts)
+
+    def _size(self, table: TableSchema) -> str:
+        band = self._connection.welcome.units.get(table.name)
+        return "public" if table.unit is None or band is None else f"{band} {self._schema.unit_name}s"
+
+    def _policy_in_words(self) -> str:
+        values = {setting.name: setting.value for setting in self._connection.welcome.settings}
+        unit = self._schema.unit_name
+        words = [f"Policy {self._connection.welcome.preset!r}"]
+        if values.get("minimum_units"):
+            words.append(f"every number needs at least {values['minimum_units']} {unit}s")
+        if int(values.get("count_base", 1)) > 1:
+            words.append(f"counts are rounded to {values['count_base']}")
+        if "significant_digits" in values:
+            words.append(f"statistics show at most {values['significant_digits']} digits")
+        return "; ".join(words) + ". room.policy() lists everything."
+
+
+def _described(column: Column) -> dict[str, Any]:
+    role = {Role.FEATURE: ""}.get(column.role, column.role.value)
+    if column.categories is not None:
+        values = ", ".join(map(str, column.categories[:8])) + (" …" if len(column.categories) > 8 else "")
+    elif column.lower is not None and column.upper is not None:
+        values = _bounds(column)
+    else:
+        values = ""
+    return {
+        "column": column.name,
+        "type": column.dtype.value,
+        "role": "key of one unit" if column.one_unit else role,
+        "values": values,
+        "in": column.measured_in,
+        "description": column.description,
+    }
+
+
+def _bounds(column: Column) -> str:
+    if column.dtype.value == "datetime":
+        ends = [f"{pd.Timestamp(int(end), unit='us'):%Y-%m-%d}" for end in (column.lower or 0, column.upper or 0)]
+        return f"{ends[0]} to {ends[1]}"
+    return f"{column.lower:g} to {column.upper:g}"
+
+
+__all__ = ["Room"]
