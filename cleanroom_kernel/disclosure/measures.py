@@ -41,6 +41,8 @@ Identities = dict[str, str]
 ROWS = "rows"  # the measure of counts: every row is one
 UNITS = "units"
 
+_STORED = "column "
+
 # -- spaces -----------------------------------------------------------------------------------------------------------
 _KEEP_ROWS = (Filter, Sort, Take, Sample, Split, Assign, Select, Window, Predict)
 
@@ -80,15 +82,50 @@ def _space(relation: Relation, spaces: dict[int, str]) -> str:
 
 
 # -- identities -------------------------------------------------------------------------------------------------------
+def sum_of(expression: Expression, over: Relation) -> str:
+    """The measure of sums and means of an expression."""
+    return _of("sum", expression, over)
+
+
+def squares_of(expression: Expression, over: Relation) -> str:
+    """The measure of variances."""
+    return _of("squares", expression, over)
+
+
+def order_of(expression: Expression, over: Relation) -> str:
+    """What quantiles and extremes look at."""
+    return _of("order", expression, over)
+
+
+def distinct_of(expression: Expression, over: Relation) -> str:
+    return _of("distinct", expression, over)
+
+
+def product_of(one: Expression, other: Expression, over: Relation) -> str:
+    """The measure of covariances and correlations."""
+    return "product of " + " and ".join(sorted([identity(one, over), identity(other, over)]))
+
+
+def count_of(expression: Expression, over: Relation) -> str:
+    """The measure of non-null counts. Of a stored column it is its own, so that a few missing values in each of many
+    columns do not look like differencing; a null that the expert's code makes is a predicate like any other.
+    """
+    found = identity(expression, over)
+    return f"present {found}" if found.startswith(_STORED) else ROWS
+
+
+def is_one(expression: Expression, over: Relation) -> bool:
+    """Whether it is the constant 1, whatever column it was put in."""
+    return _measure(expression, identities(over)).identity == _literal(1.0)
+
+
 def identity(expression: Expression, over: Relation) -> str:
-    """Identity of what `expression` measures over a relation; of a constant, that of counting rows."""
-    known = _measure(expression, identities(over))
-    return ROWS if known.constant else known.identity
+    """What an expression measures over a relation, up to scale and offset."""
+    return _measure(expression, identities(over)).identity
 
 
-def is_stored(expression: Expression, over: Relation) -> bool:
-    """Whether it is a column as the owner's table has it, under whatever name."""
-    return identity(expression, over).startswith("column ")
+def _of(what: str, expression: Expression, over: Relation) -> str:
+    return f"{what} of {identity(expression, over)}"
 
 
 def identities(relation: Relation) -> Identities:
@@ -102,7 +139,7 @@ def identities(relation: Relation) -> Identities:
 
 def _columns(relation: Relation) -> Identities:
     if isinstance(relation, Table):
-        return {name: f"column {relation.name}.{name}" for name in relation.fields}
+        return {name: f"{_STORED}{relation.name}.{name}" for name in relation.fields}
     if isinstance(relation, Join):
         return _joined(relation)
     if isinstance(relation, Concat):
@@ -175,7 +212,7 @@ def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities) -> _
         return _Measure(columns[node.name])
     if isinstance(node, Literal):
         value = float(node.value) if isinstance(node.value, (int, float)) else node.value
-        return _Measure(_hash("literal", value), constant=True)
+        return _Measure(_literal(value), constant=True)
     if arguments and all(argument.constant for argument in arguments):
         return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)), constant=True)
     if isinstance(node, Call):
@@ -213,6 +250,10 @@ def _call(node: Call, arguments: tuple[_Measure, ...]) -> str:
 
 def _names(arguments: tuple[_Measure, ...]) -> list[str]:
     return [argument.identity for argument in arguments]
+
+
+def _literal(value: float | str | None) -> str:
+    return _hash("literal", value)
 
 
 def _hash(*parts: Any) -> str:

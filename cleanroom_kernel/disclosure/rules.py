@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from cleanroom_kernel.disclosure.candidate import Kind
+from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, settings
 from cleanroom_kernel.disclosure.risks import (
     APPLIES,
@@ -22,7 +23,9 @@ from cleanroom_kernel.disclosure.risks import (
     Check,
     Mitigation,
 )
-from cleanroom_kernel.plan.aggregates import OutputClass
+from cleanroom_kernel.plan.aggregates import OUTPUT_CLASS, Correlation, Extreme, OutputClass, Summary
+from cleanroom_kernel.plan.bases import Aggregate
+from cleanroom_kernel.protocol.release import Reason, Refusal
 
 
 class Rule(Struct, frozen=True):
@@ -285,3 +288,34 @@ def explain(policy: PolicySnapshot) -> str:
     lines += ["", "Settings:"]
     lines += [f"  {name} = {value}  ({words})" for name, value, words in settings(policy)]
     return "\n".join(lines)
+
+
+# -- what a question will meet ----------------------------------------------------------------------------------------
+def structural_no(aggregate: Aggregate, policy: PolicySnapshot) -> Refusal | None:
+    """What this policy never shows, told before anything is computed."""
+    if policy.endpoints or not isinstance(aggregate, Summary) or not aggregate.over.has_units:
+        return None
+    if not any(isinstance(column.statistic, Extreme) for column in aggregate.columns):
+        return None
+    return Refusal(
+        Reason.FORBIDDEN,
+        "endpoints",
+        "A minimum or maximum is one patient's value, so it is not shown.",
+        "Use .quantile(0.05) and .quantile(0.95), or the bounds that the schema declares.",
+    )
+
+
+def foresee(aggregate: Aggregate, policy: PolicySnapshot) -> tuple[str, ...]:
+    """The rules that an aggregate will go through, in words. Never touches a row."""
+    no = structural_no(aggregate, policy)
+    if no is not None:
+        return (f"This will be refused: {no.message} {no.suggestion}",)
+    if isinstance(aggregate, Summary):
+        if not aggregate.over.has_units:
+            return ("The table is public: the numbers are shown as they are.",)
+        rules = rules_of({kind_of(column.statistic, aggregate.over) for column in aggregate.columns})
+    elif isinstance(aggregate, Correlation):
+        rules = rules_of({Kind.COVARIANCE if aggregate.covariance else Kind.CORRELATION})
+    else:
+        rules = rules_of_class(OUTPUT_CLASS[type(aggregate)])
+    return tuple(f"{rule}: {sentence(rule, policy)}" for rule in rules)

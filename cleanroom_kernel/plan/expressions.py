@@ -270,6 +270,8 @@ def _cast(node: Cast, of: Field) -> Field:
         return of
     if node.dtype is DType.STRING and of.categories is not None:
         return Field(DType.STRING, categories=tuple(str(value) for value in of.categories), ordered=of.ordered)
+    if of.dtype is DType.BOOLEAN and node.dtype is DType.INTEGER:
+        return Field(node.dtype, lower=0.0, upper=1.0)
     keeps_bounds = of.dtype.is_numeric and node.dtype.is_numeric
     return Field(node.dtype, lower=of.lower if keeps_bounds else None, upper=of.upper if keeps_bounds else None)
 
