@@ -74,7 +74,7 @@ def decode(body: bytes, room: RoomSchema, wanted: type[Wanted]) -> Wanted:
         raise Limits("The plan is too large.", rule="limits")
     try:
         rows = msgspec.msgpack.decode(body, type=list[_Row])
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not only DecodeError: text that is no UTF-8
         raise PlanError("Not a plan.", rule="codec") from None
     if len(rows) > MAX_NODES:
         raise _too_many_nodes()

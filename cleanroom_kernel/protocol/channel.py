@@ -72,7 +72,7 @@ class Channel(Generic[Received]):
         self._buffer.clear()
         try:
             return self._decoder.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):  # not only DecodeError: text that is no UTF-8
             raise BadFrame(oversized=False) from None
 
     def __iter__(self) -> Iterator[Received]:

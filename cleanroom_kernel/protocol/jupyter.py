@@ -70,7 +70,7 @@ def read_header(part: bytes) -> Header:
         raise BadMessage("header beyond the size limit")
     try:
         return _HEADERS.decode(part)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not only DecodeError: text that is no UTF-8
         raise BadMessage("not a header") from None
 
 
@@ -79,7 +79,7 @@ def read_parent(part: bytes) -> Parent:
         raise BadMessage("parent header beyond the size limit")
     try:
         return _PARENTS.decode(part)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not only DecodeError: text that is no UTF-8
         raise BadMessage("not a parent header") from None
 
 

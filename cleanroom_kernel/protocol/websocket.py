@@ -81,5 +81,5 @@ def say(word: Word) -> str:
 def hear(text: str) -> Word:
     try:
         return _DECODER.decode(text)
-    except msgspec.DecodeError:
+    except ValueError:
         raise BadMessage("not a word about the line") from None
