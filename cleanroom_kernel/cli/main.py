@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
 from cleanroom_kernel.cli import demo, doctor, expert, owner, policy, records, tables
 from cleanroom_kernel.cli.settings import CommandError
 
+_SETTING = re.compile(r"--\w+\.\w+=")
+
 _MODULES = (demo, owner, expert, tables, policy, records, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 1 the command says why not, 2 the command line is wrong."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, settings = parser.parse_known_args(arguments)
+    if settings and ("config" not in options or not all(_SETTING.match(setting) for setting in settings)):
+        parser.error(f"unrecognized arguments: {' '.join(settings)}")
+    options.settings = settings
     try:
         return options.run(options) or 0
     except CommandError as problem:

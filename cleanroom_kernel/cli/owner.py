@@ -44,9 +44,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """The options that every command with a configuration file has."""
+    """The option that every command with a configuration file has; `--Class.trait=value` overrides come beside it."""
     parser.add_argument("--config", metavar="FILE", help=f"configuration file (default: {DEFAULT_FILE} here)")
-    parser.add_argument("settings", nargs="*", metavar="Class.trait=value", help="settings that override the file's")
+    parser.epilog = "Any setting of the file can be given as --Class.trait=value, such as --Server.port=9000."
 
 
 def run_serve(options: argparse.Namespace) -> int:
