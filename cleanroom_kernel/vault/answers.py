@@ -1,0 +1,155 @@
+"""Answers: from an aggregate to the gate's answer. What is asked is computed here; what leaves is decided there.
+
+Promise: a question that has an answer is not computed again; nothing is returned from here that is not an answer of
+the gate or a refusal that looked at code and schema alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanroom_kernel.disclosure.candidate import Asker, Candidate
+from cleanroom_kernel.disclosure.gate import decide, recall, refuse
+from cleanroom_kernel.disclosure.judge import passes
+from cleanroom_kernel.disclosure.rules import structural_no
+from cleanroom_kernel.disclosure.words import describe
+from cleanroom_kernel.plan.aggregates import Column, Correlation, Metric, Summary
+from cleanroom_kernel.plan.bases import Aggregate, Relation
+from cleanroom_kernel.plan.expressions import Expression, Named, type_of
+from cleanroom_kernel.plan.models import Fit, Inspect
+from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.protocol.release import Answer, Label
+from cleanroom_kernel.vault.answers_columns import Columns, Measurement, Rows, stack
+from cleanroom_kernel.vault.answers_groups import MARGIN, Groups, everything, groups
+from cleanroom_kernel.vault.answers_pairs import pairs
+from cleanroom_kernel.vault.desk import Desk
+
+
+def answer(aggregate: Aggregate, desk: Desk) -> Answer:
+    """Release, Withheld or Refusal."""
+    asker = Asker(desk.expert, desk.session, desk.cell)
+    known = recall(asker, digest(aggregate), describe(aggregate), desk.policy, desk.ledger)
+    if known is not None:
+        return known
+    no = structural_no(aggregate, desk.policy)
+    if no is not None:
+        return refuse(asker, digest(aggregate), no, desk.ledger)
+    if isinstance(aggregate, Summary):
+        return _summary(aggregate, asker, desk)
+    if isinstance(aggregate, Correlation):
+        return _correlation(aggregate, asker, desk)
+    return _learned(aggregate, desk)
+
+
+def _learned(aggregate: Aggregate, desk: Desk) -> Answer:
+    from cleanroom_kernel.vault import learning  # loads scikit-learn, which tables do without
+
+    if isinstance(aggregate, Metric):
+        return learning.answer_metric(aggregate, desk)
+    if isinstance(aggregate, Fit):
+        return learning.answer_fit(aggregate, desk)
+    if isinstance(aggregate, Inspect):
+        return learning.answer_inspect(aggregate, desk)
+    raise AssertionError(f"unhandled aggregate {type(aggregate).__name__}")
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
+    inputs = [column.statistic.of for column in summary.columns if hasattr(column.statistic, "of")]
+    rows = _rows(summary.over, [*(key.of for key in summary.by), *inputs], desk)
+    found = _groups(summary, rows, desk)
+    body = Columns(rows, found.codes, found.number, desk.policy.minimum_units, desk.ledger.borders(desk.policy))
+    measured = [body.column(column.name, column.statistic) for column in summary.columns]
+    labels, public = found.labels, found.public
+    if summary.margins:
+        totals = _margins(found)
+        measured = [
+            _with_totals(part, column, totals, rows, found, desk)
+            for part, column in zip(measured, summary.columns, strict=True)
+        ]
+        labels = [*labels, *(label for total in totals for label in total.labels)]
+        public = np.concatenate([public, *(total.public for total in totals)])
+    return _decided(summary, asker, desk, tuple(key.name for key in summary.by), labels, public, measured)
+
+
+def _groups(summary: Summary, rows: Rows, desk: Desk) -> Groups:
+    if not summary.by:
+        return everything(len(rows))
+    return groups(
+        [rows.series(key.of) for key in summary.by],
+        [type_of(key.of, summary.over.fields) for key in summary.by],
+        keep_null=summary.keep_null,
+        complete=summary.over.has_units and desk.policy.minimum_units > 0,
+    )
+
+
+def _margins(found: Groups) -> list[Groups]:
+    """Coarser groups: of two keys, each alone and none; of any other number of keys, none. Codes are of groups."""
+    whole = Groups(np.zeros(found.number, dtype=np.int32), [(MARGIN,) * len(found.parts)], np.ones(1, dtype=bool), [])
+    if len(found.parts) != 2:
+        return [whole]
+    return [_margin(found, 0), _margin(found, 1), whole]
+
+
+def _margin(found: Groups, kept: int) -> Groups:
+    here, codes = np.unique(found.parts[kept], return_inverse=True)
+    first = [int(np.argmax(codes == place)) for place in range(len(here))]
+    labels: list[tuple[Label, ...]] = []
+    for place in first:
+        label = found.labels[place][kept]
+        labels.append((label, MARGIN) if kept == 0 else (MARGIN, label))
+    return Groups(codes.astype(np.int32), labels, found.public[first], [])
+
+
+def _with_totals(
+    part: Measurement, column: Column, totals: list[Groups], rows: Rows, found: Groups, desk: Desk
+) -> Measurement:
+    """A column with its totals below. Rows of cells that are not shown are in no total (rule C13)."""
+    borders = desk.ledger.borders(desk.policy)
+    shown: NDArray[np.bool_] = np.ones(found.number, dtype=bool)
+    if rows.over.has_units:
+        shown = passes(*part, desk.policy, borders)
+    parts = [part]
+    for total in totals:
+        of_group = np.append(np.where(shown, total.codes, -1), -1).astype(np.int32)  # the last is for no group
+        coarser = Columns(rows, of_group[found.codes], total.number, desk.policy.minimum_units, borders)
+        parts.append(coarser.column(column.name, column.statistic))
+    return stack(parts)
+
+
+def _correlation(correlation: Correlation, asker: Asker, desk: Desk) -> Answer:
+    rows = _rows(correlation.over, [column.of for column in correlation.columns], desk)
+    measured = pairs(correlation, rows, desk.policy.minimum_units)
+    labels: list[tuple[Label, ...]] = [(column.name,) for column in correlation.columns]
+    return _decided(correlation, asker, desk, ("",), labels, np.ones(len(labels), dtype=bool), measured)
+
+
+def _rows(over: Relation, inputs: list[Expression], desk: Desk) -> Rows:
+    names = {digest(expression): f"v{place}" for place, expression in enumerate(inputs)}
+    expressions = {digest(expression): expression for expression in inputs}
+    named = tuple(Named(name, expressions[key]) for key, name in names.items())
+    frame = desk.engine.table(over, named, ordered=False)
+    return Rows(over, frame, names, desk.engine.tables.n_units, desk.ledger.sketcher)
+
+
+def _decided(
+    aggregate: Summary | Correlation,
+    asker: Asker,
+    desk: Desk,
+    keys: tuple[str, ...],
+    labels: list[tuple[Label, ...]],
+    public: NDArray[np.bool_],
+    measured: list[Measurement],
+) -> Answer:
+    candidate = Candidate(
+        asker=asker,
+        question=digest(aggregate),
+        title=describe(aggregate),
+        keys=keys,
+        labels=tuple(labels),
+        public_labels=public,
+        columns=tuple(column for column, _ in measured),
+        has_units=aggregate.over.has_units,
+    )
+    return decide(candidate, tuple(evidence for _, evidence in measured), desk.policy, desk.ledger)

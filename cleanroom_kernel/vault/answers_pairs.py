@@ -1,0 +1,86 @@
+"""Pairs: correlations and covariances of columns, each over the rows where both are known.
+
+Promise: as `answers_columns`; a pair's number stands twice in the table and is computed once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanroom_kernel.disclosure import measures
+from cleanroom_kernel.disclosure.candidate import Kind, Statistics, Trace
+from cleanroom_kernel.disclosure.evidence import Centred, Measured, products
+from cleanroom_kernel.disclosure.grouping import Grouped, select
+from cleanroom_kernel.plan.aggregates import Correlation
+from cleanroom_kernel.vault.answers_columns import Measurement, Rows, stack
+from cleanroom_kernel.vault.answers_groups import as_numbers
+
+Values = NDArray[np.float64]
+
+
+def pairs(correlation: Correlation, rows: Rows, least: int) -> list[Measurement]:
+    """One column of the matrix for each column of the question."""
+    kind = Kind.COVARIANCE if correlation.covariance else Kind.CORRELATION
+    values = [as_numbers(rows.series(column.of)) for column in correlation.columns]
+    everyone = rows.grouped(np.zeros(len(rows), dtype=np.int32), 1)
+    centred = _Centring(everyone, values, least)
+    cells: dict[tuple[int, int], Measurement] = {}
+    for x in range(len(values)):
+        for y in range(x + 1):
+            cells[x, y] = cells[y, x] = _pair(correlation, rows, centred, x, y, kind)
+    number = range(len(values))
+    return [_column(correlation.columns[x].name, [cells[x, y] for y in number]) for x in number]
+
+
+class _Centring:
+    """Columns less their means. Where nothing is missing, a column is centred once for all of its pairs."""
+
+    def __init__(self, everyone: Grouped, values: list[Values], least: int) -> None:
+        self._everyone = everyone
+        self._values = values
+        self._known = [~np.isnan(column) for column in values]
+        self._whole = [bool(known.all()) for known in self._known]
+        self._least = least
+        self._made: dict[int, Centred] = {}
+
+    def pair(self, x: int, y: int) -> tuple[Centred, Centred]:
+        if self._whole[x] and self._whole[y]:
+            return self._of_whole(x), self._of_whole(y)
+        both = self._known[x] & self._known[y]
+        rows = select(self._everyone, both)
+        first, second = (Centred.of(rows, self._values[column][both], self._least) for column in (x, y))
+        return first, second
+
+    def product(self, x: int, y: int) -> Values:
+        """Of the values as they are, by which rows without numbers are told apart."""
+        both = self._known[x] & self._known[y]
+        return self._values[x][both] * self._values[y][both]
+
+    def _of_whole(self, column: int) -> Centred:
+        if column not in self._made:
+            self._made[column] = Centred.of(self._everyone, self._values[column], self._least)
+        return self._made[column]
+
+
+def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: int, kind: Kind) -> Measurement:
+    one, other = centred.pair(x, y)
+    measured: Measured = products(one, other, kind)
+    traces: tuple[Trace, ...] = ()
+    if rows.over.has_units:
+        first, second = correlation.columns[x].of, correlation.columns[y].of
+        footprints = rows.footprints(one.rows, centred.product(x, y))
+        linear = kind is Kind.COVARIANCE
+        traces = (Trace(measures.product_of(first, second, correlation.over), linear, footprints),)
+    return Statistics("", kind, measured.values, traces), measured.evidence
+
+
+def _column(name: str, cells: list[Measurement]) -> Measurement:
+    """Each cell has a measure of its own, so each has its own trace."""
+    together, evidence = stack(cells)
+    traces = tuple(
+        Trace(trace.measure, trace.linear, together.traces[0].footprints, cells=(place,))
+        for place, (cell, _) in enumerate(cells)
+        for trace in cell.traces
+    )
+    return Statistics(name, together.kind, together.values, traces), evidence
