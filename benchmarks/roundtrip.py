@@ -10,6 +10,7 @@ time; the absolute numbers are this machine's, the ratio is what to compare.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -20,9 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "transport"))
 
-import os
-
-from harness import RunningServer, kernel, run
+from harness import RunningServer, kernel, run  # noqa: E402 - found only now
 
 
 def round_trip(client) -> tuple[float, float]:

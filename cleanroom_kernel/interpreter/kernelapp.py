@@ -11,6 +11,7 @@ import importlib
 import os
 import socket
 import sys
+import tempfile
 import threading
 import traceback
 from typing import Any
@@ -179,6 +180,7 @@ def configuration(settings: Settings) -> Config:
 def main(descriptor: int) -> None:
     settings = read_settings(descriptor)
     die_with_the_server(descriptor)
+    tempfile.tempdir = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - a name for cells, though nothing is writable
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # its protocol is not passed on: do not load it
     stderr = os.dup(2)  # the kernel takes fd 2 for itself, and then nobody would read why it did not start
     InterpreterApp.settings = settings

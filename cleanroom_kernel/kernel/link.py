@@ -255,7 +255,7 @@ def _trouble(error: HTTPClientError) -> Trouble:
         return Trouble(Problem.OFFLINE)
     try:
         body = msgspec.json.decode(error.response.body, type=ProblemBody)
-    except msgspec.DecodeError:
+    except ValueError:
         return Trouble(Problem.SERVER)
     return Trouble(body.problem, body.reason)
 
@@ -263,5 +263,5 @@ def _trouble(error: HTTPClientError) -> Trouble:
 def _decoded(response: HTTPResponse, kind: Any) -> Any:
     try:
         return msgspec.json.decode(response.body, type=kind)
-    except msgspec.DecodeError:
+    except ValueError:
         raise Trouble(Problem.SERVER) from None

@@ -26,7 +26,7 @@ from cleanroom_kernel.kernel.progress import Progress
 from cleanroom_kernel.kernel.sockets import LocalRequest, Sockets
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, RoomInfo, error_reply
 from cleanroom_kernel.protocol.jupyter import Header, Key, Parent, kernel_info, read_header, read_parent
-from cleanroom_kernel.protocol.websocket import EXPERT_LIMIT, BadMessage, pack, unpack
+from cleanroom_kernel.protocol.websocket import EXPERT_LIMIT, pack, unpack
 
 _MOST_ROUTES = 20_000
 _INFO_SECONDS = 1.5  # for the room to say its Python version, before Jupyter gets an answer without it
@@ -174,7 +174,7 @@ class Proxy:
             channel, parts = unpack(data)
             header, parent = read_header(parts[0]), read_parent(parts[1])
             number = msgspec.json.decode(parts[2], type=Metadata).cleanroom.number
-        except (BadMessage, msgspec.DecodeError):
+        except ValueError:
             return  # no message of a server of this version
         if number <= self._link.received:
             return

@@ -32,10 +32,14 @@ class Process(Protocol):
 
 
 class Launcher(Protocol):
-    """`tier` and `layers` say how well the interpreter is confined, for the audit log and for everybody's eyes."""
+    """`tier` and `layers` say how well the interpreter is confined, for the audit log and for everybody's eyes.
+
+    `cell_timeout` is how many seconds a cell may run; 0 for no limit.
+    """
 
     tier: str
     layers: tuple[str, ...]
+    cell_timeout: float
 
     async def launch(self, role: Role, command: Sequence[str], *, fds: Sequence[int], stderr: int) -> Process:
         """Start `command` (a module's name, or the path of a script, and arguments)."""
@@ -46,6 +50,7 @@ class Plain:
 
     tier = "none"
     layers: tuple[str, ...] = ()
+    cell_timeout = 0.0
 
     async def launch(self, role: Role, command: Sequence[str], *, fds: Sequence[int], stderr: int) -> Process:
         home = private_directory()

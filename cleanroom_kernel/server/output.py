@@ -190,7 +190,7 @@ def _read(content: bytes, shape: type[Struct]) -> Struct:
         raise ValueError("nested too deep") from None
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:
+    except ValueError:
         # Honest code prints names of files that are no valid UTF-8.
         return msgspec.json.decode(content.decode("utf-8", "replace"), type=shape)
 
@@ -201,7 +201,7 @@ def _metadata(kind: str, metadata: bytes) -> dict[str, Any]:
         return {}
     try:
         version = msgspec.json.decode(metadata, type=dict[str, Any]).get("version")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return {"version": version} if isinstance(version, str) and _VERSION.fullmatch(version) else {}
 

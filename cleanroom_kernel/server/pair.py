@@ -111,6 +111,10 @@ class Pair:
         if "interpreter" in self._processes:
             self._processes["interpreter"].interrupt()
 
+    def kill_interpreter(self) -> None:
+        if "interpreter" in self._processes:
+            self._processes["interpreter"].popen.kill()
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -172,7 +176,9 @@ class Pair:
         finally:
             remove(directory)
         for name in CHANNELS:
-            self._listeners.append(asyncio.create_task(self._listen(name)))
+            listener = asyncio.create_task(self._listen(name))
+            listener.add_done_callback(self._stopped_listening)
+            self._listeners.append(listener)
         return sockets
 
     def _configuration(self, sockets: dict[str, socket.socket], vault: int, handed_over: ExitStack) -> int:
@@ -232,11 +238,16 @@ class Pair:
             log.warning("line %s to an interpreter: %s", channel, error)
             self._endings.append(asyncio.create_task(self._end_interpreter()))
 
+    def _stopped_listening(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours must not leave an interpreter that nobody hears."""
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a message of an interpreter could not be handled", exc_info=task.exception())
+            self._endings.append(asyncio.create_task(self._end_interpreter()))
+
     async def _end_interpreter(self) -> None:
         """It died (then `_ended` reports how), or it broke the rules of its line and is made to die."""
         await asyncio.sleep(_LAST_WORDS_SECONDS)
-        if "interpreter" in self._processes:
-            self._processes["interpreter"].popen.kill()
+        self.kill_interpreter()
 
     def _notice(self, notice: VaultNotice) -> None:
         if isinstance(notice, Opened | OpenFailed):

@@ -21,10 +21,13 @@ _MOST_WAITING_BYTES = 64 * 2**20
 class Request:
     """One message from a client. `parent` is its header as the server repeats it in what follows from it."""
 
-    def __init__(self, channel: str, header: Header, parts: list[bytes], cell: ExecuteRequest | None) -> None:
-        self.channel, self.header, self.parts, self.cell = channel, header, parts, cell
+    def __init__(self, channel: str, header: Header, parts: list[bytes]) -> None:
+        self.channel, self.header, self.parts = channel, header, parts
+        self.cell: ExecuteRequest | None = None
         self.parent = encode(header)
         self.started = ""
+        self.overtime: asyncio.TimerHandle | None = None
+        self.is_running = False  # the interpreter has begun with it, as far as one can tell
 
     @property
     def key(self) -> Key:
@@ -38,6 +41,10 @@ class Request:
     def line(self) -> str:
         """The subshell that it is for; "" for the main one."""
         return self.header.subshell_id or ""
+
+    def stop_clock(self) -> None:
+        if self.overtime is not None:
+            self.overtime.cancel()
 
 
 class Book:
@@ -64,6 +71,7 @@ class Book:
         if request is None or (request.reply_type, request.channel) != (reply_type, channel):
             return None
         del self._open[key]
+        request.stop_clock()
         return request
 
     def running(self) -> Iterator[Request]:
@@ -73,6 +81,8 @@ class Book:
     def abandon(self) -> list[Request]:
         """All open requests, which are open no more: there is nobody left to answer them."""
         abandoned = list(self._open.values())
+        for request in abandoned:
+            request.stop_clock()
         self._open.clear()
         return abandoned
 
@@ -107,6 +117,10 @@ class Line:
             self._free.set()
         if failed and not request.cell.silent and request.cell.stop_on_error:
             self.abort_waiting()
+
+    @property
+    def has_work(self) -> bool:
+        return self._running is not None or not self._waiting.empty()
 
     def abort_waiting(self) -> None:
         self._aborted = self._last

@@ -21,7 +21,7 @@ from msgspec import Struct
 from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, error_reply
-from cleanroom_kernel.protocol.jupyter import encode, now, read_header, read_parent, split
+from cleanroom_kernel.protocol.jupyter import Key, encode, now, read_header, read_parent, split
 from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice
 from cleanroom_kernel.protocol.release import Receipt
 from cleanroom_kernel.protocol.websocket import BadMessage, unpack
@@ -41,6 +41,8 @@ log = logging.getLogger("cleanroom.server")
 _MOST_LINES = 64
 _MOST_RECEIPTS = 10_000
 _MOST_REFUSALS = 100  # messages refused that are written to the audit log, per session
+_BEGIN_SECONDS = 0.05  # from an interpreter's word that a cell begins until an interrupt reaches the cell
+_GRACE_SECONDS = 10  # between the interrupt of a cell that runs too long and the end of its interpreter
 _MOST_DEATHS = 3  # in a row, without one answered cell
 
 
@@ -102,12 +104,13 @@ class Session:
         self._pair: Pair | None = None
         self._ready = asyncio.Event()
         self._broken: Problem | None = None
-        self._deaths = 0
+        self._deaths, self._interrupt_due = 0, False
         self._book = Book()
         self._lines: dict[str, Line] = {}
         self._findings: defaultdict[str, Findings] = defaultdict(Findings)
         self._refusals = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._interrupt_due = False
         self._second, self._in_second = 0, 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -137,8 +140,11 @@ class Session:
         return any(True for _ in self._book.running())
 
     def interrupt(self) -> None:
-        if self._pair is not None:
+        """Now, or as soon as the cell begins that is on its way: an interpreter between cells does not listen."""
+        if any(request.is_running for request in self._book.running()):
             self._pair.interrupt()
+        else:
+            self._interrupt_due = any(line.has_work for line in self._lines.values())
 
     async def _start_pair(self) -> None:
         pair = Pair(self._host.setup, self)
@@ -169,10 +175,8 @@ class Session:
         self.last_activity, self.last_date = time.monotonic(), now()
         try:
             channel, parts = unpack(data)
-            request = Request(channel, read_header(parts[0]), parts, None)
-            if request.header.msg_type == "execute_request":
-                request.cell = msgspec.json.decode(parts[3], type=ExecuteRequest)
-        except (BadMessage, msgspec.DecodeError, RecursionError):
+            request = Request(channel, read_header(parts[0]), parts)
+        except BadMessage:
             self._refuse("unreadable", "unreadable")
             return
         self._book.remember(request)
@@ -188,7 +192,7 @@ class Session:
         elif kind == "shutdown_request" and channel == "control":
             self._answer(request, {"status": "ok", "restart": False})
             self._background(self.close(Ending.EXPERT))
-        elif kind not in REQUESTS.get(channel, ()):
+        elif kind not in REQUESTS.get(channel, ()) or not _read_cell(request):
             self._refuse(channel, kind)
             if kind.endswith("_request"):
                 self._answer(request, error_reply(Problem.NOT_PASSED_ON))
@@ -220,6 +224,7 @@ class Session:
             return
         if request.cell is not None:
             self._pair.cell_started(request.header.msg_id)
+            self._start_clock(request)
         self._send(request)
         await self._pair.drained("shell")
 
@@ -251,8 +256,21 @@ class Session:
         except AuditFailed:
             return Problem.AUDIT_FAILED
 
+    def _start_clock(self, request: Request) -> None:
+        limit = self._host.setup.launcher.cell_timeout
+        if limit:
+            request.overtime = asyncio.get_running_loop().call_later(limit, self._interrupt_overtime, request, limit)
+
+    def _interrupt_overtime(self, request: Request, limit: float) -> None:
+        """Ask first; code that does not listen loses its interpreter."""
+        text = f"[clean room: interrupted after {limit:g} seconds, which is as long as the owner lets a cell run]"
+        self._out.tell(request.parent, text)
+        self._pair.interrupt()
+        request.overtime = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._pair.kill_interpreter)
+
     def _send(self, request: Request) -> None:
         request.started = now()
+        request.is_running = request.cell is not None and request.cell.silent  # nothing tells that it has begun
         if request.header.msg_type.endswith("_request"):
             self._book.expect_reply(request)
         self._pair.send(request.channel, request.parts)
@@ -303,8 +321,17 @@ class Session:
         else:
             parent = self._book.parent_of(message.key)
             passed = self._out.pass_on(channel, message.kind, message.key[0], parent, rebuilt)
-            if message.kind == "input_request" and not passed:
-                self.interrupt()  # nobody will answer it
+            if message.kind == "execute_input":
+                self._begun(message.key)
+            elif message.kind == "input_request" and not passed:
+                self._pair.interrupt()  # nobody will answer it
+
+    def _begun(self, key: Key) -> None:
+        for request in self._book.running():
+            request.is_running |= request.key == key
+        if self._interrupt_due:
+            self._interrupt_due = False
+            asyncio.get_running_loop().call_later(_BEGIN_SECONDS, self._pair.interrupt)
 
     async def _pace(self) -> None:
         await self.journal.relieved()
@@ -327,7 +354,7 @@ class Session:
             self._out.emit(channel, message.kind, request.parent, rebuilt.content)
             return
         status = msgspec.json.decode(rebuilt.content, type=dict[str, Any])["status"]
-        self._deaths = 0
+        self._deaths, self._interrupt_due = 0, False
         self._out.emit(channel, message.kind, request.parent, rebuilt.content, self._reply_metadata(request, status))
         self._line(request.line).answered(request, failed=status == "error")
 
@@ -409,3 +436,14 @@ class Session:
                 pass
         self._broken = Problem.INTERPRETER_FAILED
         self._ready.set()
+
+
+def _read_cell(request: Request) -> bool:
+    """Whether the request is no cell, or a cell that can be read."""
+    if request.header.msg_type != "execute_request":
+        return True
+    try:
+        request.cell = msgspec.json.decode(request.parts[3], type=ExecuteRequest)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -39,6 +39,7 @@ class SandboxLauncher:
         self.assessment = assessment
         self.tier = assessment.tier.value
         self.layers = assessment.applied.words
+        self.cell_timeout = float(config.cell_timeout)
         self._config = config
         self._confinement = layers
         self._profiles = {"vault": vault, "interpreter": profiles.interpreter(config)}

@@ -6,17 +6,32 @@ import asyncio
 import json
 import logging
 import sys
+from pathlib import Path
 
 import msgspec
 from traitlets.config import Config
 
+from cleanroom_kernel.server.launching import Launcher, Plain
 from cleanroom_kernel.server.main import serve
+from cleanroom_kernel.server.sandbox.provider import SandboxLauncher
+from cleanroom_kernel.server.sandbox.settings import Sandbox
 
 
 def announce(address) -> None:
     print(msgspec.json.encode(address).decode(), flush=True)
 
 
+def launcher(config: Config) -> Launcher:
+    """The sandbox where a test asks for it; the stub vault's own folder stands for the tables."""
+    if "Sandbox" not in config:
+        return Plain()
+    state = Path(config.Server.state)
+    state.mkdir(mode=0o700, exist_ok=True)
+    snapshot = Sandbox(config=config).snapshot(protected=(state,))
+    return SandboxLauncher.establish(snapshot, tables=[Path(__file__).parent], state=state, real_data=False)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    asyncio.run(serve(Config(json.loads(sys.argv[1])), ready=announce))
+    config = Config(json.loads(sys.argv[1]))
+    asyncio.run(serve(config, ready=announce, launcher=launcher(config)))

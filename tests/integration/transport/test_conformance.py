@@ -32,14 +32,27 @@ class Samples:
     code_clear_output = "from IPython.display import clear_output; clear_output()"
 
 
-class TestPlain(Samples, jupyter_kernel_test.KernelTests):
+class Patient:
+    """The suite waits a tenth of a second for each message of a cell, which a busy machine can take."""
+
+    def execute_helper(self, *arguments, **keywords):
+        channel = self.kc.iopub_channel
+        hurried = channel.get_msg
+        channel.get_msg = lambda timeout: hurried(timeout=max(timeout, 10))
+        try:
+            return super().execute_helper(*arguments, **keywords)
+        finally:
+            channel.get_msg = hurried
+
+
+class TestPlain(Samples, Patient, jupyter_kernel_test.KernelTests):
     """What the suite says of ipykernel itself: the yardstick."""
 
     kernel_name = "python3"
 
 
 @pytest.mark.usefixtures("cleanroom")
-class TestCleanRoom(Samples, jupyter_kernel_test.KernelTests):
+class TestCleanRoom(Samples, Patient, jupyter_kernel_test.KernelTests):
     kernel_name = "cleanroom"
 
 

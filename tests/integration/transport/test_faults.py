@@ -183,3 +183,13 @@ def test_an_interrupt_cancels_cells_that_wait_for_the_line(relay, relayed):
         assert collect(client, cell, timeout=5).reply["ename"] == "CleanRoomOffline"
         relay.restore()
         assert run(client, "print('now')").text == "now\n"
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])
+def test_an_interrupt_reaches_a_cell_that_has_not_begun(cleanroom, delay):
+    """The notebook is ready before its interpreter is: an interrupt must not fall between them."""
+    with kernel(cleanroom) as (manager, client):
+        cell = client.execute("import time; time.sleep(20)")
+        time.sleep(delay)
+        manager.interrupt_kernel()
+        assert collect(client, cell).reply["ename"] == "KeyboardInterrupt"
