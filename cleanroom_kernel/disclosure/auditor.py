@@ -60,28 +60,38 @@ class Echelon(Struct, frozen=True, eq=False):
 
     def extended(self, vectors: Floats) -> Echelon:
         """With the span of `vectors` added."""
-        left = _modulo(vectors - _multiply(vectors[:, self.pivots], self.rows)) if self.rank else vectors.copy()
-        new: list[int] = []
-        pivots: list[int] = []
-        for place in range(len(left)):
-            entries = left[place, self.order] != 0
-            if not entries.any():
-                continue
-            pivot = int(self.order[entries.argmax()])
-            left[place] = _modulo(left[place] * pow(int(left[place, pivot]), -1, PRIME))
-            factors = left[:, pivot].copy()
-            factors[place] = 0
-            touched = np.flatnonzero(factors)
-            left[touched] = _modulo(left[touched] - factors[touched, np.newaxis] * left[place])
-            new.append(place)
-            pivots.append(pivot)
-        if not new:
+        left = _modulo(vectors - vectors[:, self.pivots] @ self.rows) if self.rank else vectors
+        added, pivots = _reduced(left, self.order)
+        if not len(added):
             return self
-        added = left[new]
-        rows = self.rows
-        if self.rank:
-            rows = _modulo(rows - _multiply(rows[:, pivots], added))
+        rows = _modulo(self.rows - self.rows[:, pivots] @ added) if self.rank else self.rows
         return Echelon(np.concatenate([rows, added]), np.concatenate([self.pivots, pivots]), self.order)
+
+
+def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
+    """Reduced row echelon form of a few vectors, and the pivots of its rows.
+
+    Rows are first reduced by those before them alone; `inverse` undoes that triangle, so that each step is a product
+    of matrices. All products are exact: a row of them adds up below 2**53.
+    """
+    rows = np.zeros_like(vectors)
+    inverse = np.zeros((len(vectors), len(vectors)))
+    pivots = np.zeros(len(vectors), dtype=np.intp)
+    rank = 0
+    for vector in vectors:
+        before = slice(0, rank)
+        factors = _modulo(vector[pivots[before]] @ inverse[before, before])
+        row = _modulo(vector - factors @ rows[before])
+        entries = row[order] != 0
+        if not entries.any():
+            continue
+        pivot = order[entries.argmax()]
+        rows[rank] = _modulo(row * pow(int(row[pivot]), -1, PRIME))
+        inverse[before, rank] = _modulo(-(inverse[before, before] @ rows[before, pivot]))
+        inverse[rank, rank] = 1.0
+        pivots[rank] = pivot
+        rank += 1
+    return _modulo(inverse[:rank, :rank] @ rows[:rank]), pivots[:rank]
 
 
 class Audit(Struct, frozen=True, eq=False):
@@ -163,11 +173,6 @@ def _units_in(buckets: NDArray[np.intp], n_units: int) -> Floats:
     with np.errstate(divide="ignore"):
         estimate: Floats = np.minimum(-BUCKETS * np.log(empty), n_units)
     return estimate
-
-
-def _multiply(factors: Floats, rows: Floats) -> Floats:
-    """Matrix product in the field; exact, because a row of it adds up below 2**53."""
-    return factors @ rows
 
 
 def _modulo(values: Floats) -> Floats:

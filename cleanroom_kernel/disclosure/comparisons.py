@@ -7,7 +7,6 @@ transaction; what this vault judges is taken over only after its transaction is 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from hashlib import blake2b
 
 import msgspec
@@ -181,25 +180,34 @@ def _near(sketch: Sketches, size: int, others: Sketches, sizes: Integers, least:
     return bool(close(sketch, others[similar], least).any())
 
 
-def _written(connection: sa.Connection, new: list[Footprint]) -> Iterator[int]:
+def _written(connection: sa.Connection, new: list[Footprint]) -> list[int]:
     """Ids of footprints in the records, where they are put if they are not there yet."""
+    rows: dict[bytes, dict[str, bytes | int | str]] = {}
     for footprint in new:
         units, sketch = footprint.units.serialize(), footprint.sketch.tobytes()
         digest = blake2b(msgspec.msgpack.encode((footprint.space, units, sketch)), digest_size=20).digest()
-        found = connection.execute(sa.select(footprints.c.id).where(footprints.c.digest == digest)).scalar()
-        if found is None:
-            found = connection.execute(
-                footprints.insert()
-                .values(
-                    digest=digest,
-                    space=footprint.space,
-                    size=len(footprint.units),
-                    units=units,
-                    sketch=zlib.compress(sketch, 1),
-                )
-                .returning(footprints.c.id)
-            ).scalar_one()
-        yield found
+        rows[digest] = {
+            "digest": digest,
+            "space": footprint.space,
+            "size": len(footprint.units),
+            "units": units,
+            "sketch": zlib.compress(sketch, 1 if np.count_nonzero(footprint.sketch) * 2 < BUCKETS else 0),
+        }
+    known = _ids(connection, list(rows))
+    fresh = {digest: row for digest, row in rows.items() if digest not in known}
+    if fresh:
+        connection.execute(footprints.insert(), list(fresh.values()))
+        known |= _ids(connection, list(fresh))
+    return list(known.values())
+
+
+def _ids(connection: sa.Connection, digests: list[bytes]) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
+    for start in range(0, len(digests), 500):  # a statement takes only so many values
+        some = digests[start : start + 500]
+        query = sa.select(footprints.c.digest, footprints.c.id).where(footprints.c.digest.in_(some))
+        found |= {row.digest: row.id for row in connection.execute(query)}
+    return found
 
 
 def _units(connection: sa.Connection, written: int) -> BitMap:

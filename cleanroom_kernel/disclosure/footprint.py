@@ -25,7 +25,7 @@ BUCKETS = 2048
 PRIME = 2_097_143  # the largest below 2**21: products of a row of the audit still add up exactly in a double
 
 _CHUNK = 2**17
-_TOGETHER = 64  # cells sketched in one pass
+_TOGETHER = 128  # cells sketched in one pass
 _MIX = np.uint64(0xBF58476D1CE4E5B9)  # of the splitmix64 generator
 
 
@@ -49,7 +49,7 @@ class Sketcher:
             part = slice(start, start + _CHUNK)
             place, unit, row = places[part], units[part], rows[part]
             if place.min() < 0:
-                kept = place >= 0
+                kept = np.flatnonzero(place >= 0)
                 place, unit, row = place[kept], unit[kept], row[kept]
             weights = (self._scatter(row, self._row_key) >> np.uint64(44)).view(np.int64)
             weights += 1  # 1 to 2**20: no row is invisible
@@ -69,15 +69,17 @@ class Sketcher:
 class RowFootprints:
     """Footprints of the groups of one grouping, made on demand. `space` says whose row numbers these are."""
 
-    def __init__(self, grouped: Grouped, sketcher: Sketcher, space: str) -> None:
+    def __init__(self, grouped: Grouped, sketcher: Sketcher, space: str, by_unit: Contributions | None = None) -> None:
+        """`by_unit` is any contributions of the same rows, if there are some already."""
         self._grouped = grouped
         self._sketcher = sketcher
         self._space = space
+        self._by_unit = by_unit
         self._made: dict[int, Footprint] = {}
 
     @cached_property
     def by_unit(self) -> Contributions:
-        return contributions(self._grouped)
+        return self._by_unit or contributions(self._grouped)
 
     def unit_set(self, cell: int) -> BitMap:
         bounds = self.by_unit.bounds
@@ -89,12 +91,24 @@ class RowFootprints:
             self._make(missing[start : start + _TOGETHER])
         return [self._made[cell] for cell in cells]
 
+    @cached_property
+    def _in_order(self) -> Grouped:
+        """Rows by group: only if there are too many groups to sketch them in one pass."""
+        rows = self._grouped
+        order = np.argsort(rows.codes, kind="stable")
+        return Grouped(rows.codes[order], rows.units[order], rows.rows[order], rows.n_groups, rows.n_units)
+
     def _make(self, cells: list[int]) -> None:
+        rows = self._grouped
+        if rows.n_groups > _TOGETHER:
+            rows = self._in_order
+            first, end = np.searchsorted(rows.codes, [cells[0], cells[-1] + 1])
+            rows = Grouped(
+                rows.codes[first:end], rows.units[first:end], rows.rows[first:end], rows.n_groups, rows.n_units
+            )
         place_of = np.full(max(self._grouped.n_groups, 1), -1, dtype=np.int32)
         place_of[cells] = np.arange(len(cells), dtype=np.int32)
-        sketches = self._sketcher.sketch(
-            place_of[self._grouped.codes], self._grouped.units, self._grouped.rows, len(cells)
-        )
+        sketches = self._sketcher.sketch(place_of[rows.codes], rows.units, rows.rows, len(cells))
         for cell, sketch in zip(cells, sketches, strict=True):
             self._made[cell] = Footprint(self.unit_set(cell), sketch, self._space)
 

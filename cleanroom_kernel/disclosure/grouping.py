@@ -70,12 +70,7 @@ def contributions(grouped: Grouped, values: Floats | None = None) -> Contributio
     both.real = values
     both.imag = 1.0
     found = _per_unit(grouped, both)
-    return Contributions(
-        found.indptr.astype(np.int64),
-        found.indices,
-        np.ascontiguousarray(found.data.imag),
-        np.ascontiguousarray(found.data.real),
-    )
+    return Contributions(found.indptr.astype(np.int64), found.indices, found.data.imag, found.data.real)
 
 
 def _per_unit(grouped: Grouped, data: NDArray[Any]) -> Any:

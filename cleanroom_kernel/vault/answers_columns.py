@@ -19,7 +19,7 @@ from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import CellEvidence, Footprint, Footprints, Kind, Statistics, Trace
 from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, summed, units
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
-from cleanroom_kernel.disclosure.grouping import Grouped, contributions, group, select
+from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.ordering import distinct, extreme, quantile
 from cleanroom_kernel.plan.aggregates import (
@@ -77,14 +77,16 @@ class Rows:
     def series(self, of: Expression) -> pl.Series:
         return self._frame.get_column(self._names[digest(of)])
 
-    def footprints(self, grouped: Grouped, values: NDArray[np.float64] | None) -> RowFootprints:
+    def footprints(
+        self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None
+    ) -> RowFootprints:
         """Of rows by their numbers, or where those mean nothing, by unit and value."""
         if self.space == measures.BY_VALUE:
             content = grouped.units.astype(np.int64) * _ODD
             if values is not None:
                 content ^= (values + 0.0).view(np.int64)  # -0.0 is 0.0
             grouped = Grouped(grouped.codes, grouped.units, content, grouped.n_groups, grouped.n_units)
-        return RowFootprints(grouped, self.sketcher, self.space)
+        return RowFootprints(grouped, self.sketcher, self.space, by_unit)
 
 
 class Columns:
@@ -104,44 +106,51 @@ class Columns:
     def column(self, name: str, statistic: Statistic) -> Measurement:
         kind = kind_of(statistic, self._over)
         if kind is Kind.COUNT and not isinstance(statistic, Count):
-            return self._made(name, kind, counted(contributions(self._groups)), self._traces(measures.ROWS, True))
+            return self._rows_alone(name, kind, counted, measures.ROWS, linear=True)
         return _MAKERS[type(statistic)](self, name, kind, statistic)
 
     # -- kinds --------------------------------------------------------------------------------------------------------
+    def _rows_alone(
+        self, name: str, kind: Kind, measure: Callable[[Contributions], Measured], identity: str, *, linear: bool
+    ) -> Measurement:
+        by_unit = contributions(self._groups)
+        return self._made(name, kind, measure(by_unit), self._traces(identity, linear, self._groups, by_unit))
+
     def _units(self, name: str, kind: Kind, _: Units) -> Measurement:
-        return self._made(name, kind, units(contributions(self._groups)), self._traces(measures.UNITS, False))
+        return self._rows_alone(name, kind, units, measures.UNITS, linear=False)
 
     def _count(self, name: str, kind: Kind, statistic: Count) -> Measurement:
         known = select(self._groups, self._take(self._rows.series(statistic.of).is_not_null().to_numpy()))
-        traces = self._traces(measures.count_of(statistic.of, self._over), True, known)
-        return self._made(name, kind, counted(contributions(known)), traces)
+        by_unit = contributions(known)
+        traces = self._traces(measures.count_of(statistic.of, self._over), True, known, by_unit)
+        return self._made(name, kind, counted(by_unit), traces)
 
     def _sum(self, name: str, kind: Kind, statistic: Sum | Mean) -> Measurement:
         known, values = self._known(statistic.of)
-        measured = summed(contributions(known, values), kind, self._least)
-        traces = self._traces(measures.sum_of(statistic.of, self._over), True, known, values)
+        by_unit = contributions(known, values)
+        traces = self._traces(measures.sum_of(statistic.of, self._over), True, known, by_unit, values)
         if kind in (Kind.SELECTED, Kind.SHARE):
             # Rows where something holds are also a count, and can be compared with one.
             chosen = values > 0
-            traces += self._traces(measures.ROWS, True, select(known, chosen), values[chosen])
+            traces += self._traces(measures.ROWS, True, select(known, chosen), values=values[chosen])
+        measured = summed(by_unit, kind, self._least)
         return self._made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
 
     def _spread(self, name: str, kind: Kind, statistic: Variance) -> Measurement:
         known, values = self._known(statistic.of)
         measured = spread_out(known, values, statistic.ddof, statistic.root, self._least)
-        return self._made(
-            name, kind, measured, self._traces(measures.squares_of(statistic.of, self._over), True, known, values)
-        )
+        traces = self._traces(measures.squares_of(statistic.of, self._over), True, known, values=values)
+        return self._made(name, kind, measured, traces)
 
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
         known, values = self._known(statistic.of)
         measured = quantile(known, values, statistic.q, self._least)
-        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values)
+        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values=values)
         return self._made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
 
     def _extreme(self, name: str, kind: Kind, statistic: Extreme) -> Measurement:
         known, values = self._known(statistic.of)
-        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values)
+        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values=values)
         return self._made(name, kind, extreme(known, values, statistic.largest), traces)
 
     def _distinct(self, name: str, kind: Kind, statistic: Distinct) -> Measurement:
@@ -168,15 +177,20 @@ class Columns:
         return grouped, values if grouped is self._groups else values[known]
 
     def _traces(
-        self, measure: str, linear: bool, grouped: Grouped | None = None, values: NDArray[np.float64] | None = None
+        self,
+        measure: str,
+        linear: bool,
+        grouped: Grouped,
+        by_unit: Contributions | None = None,
+        values: NDArray[np.float64] | None = None,
     ) -> tuple[Trace, ...]:
         if not self._over.has_units:
             return ()
-        if (grouped is None or grouped is self._groups) and self._rows.space != measures.BY_VALUE:
-            if self._of_all_rows is None:
-                self._of_all_rows = self._rows.footprints(self._groups, None)
-            return (Trace(measure, linear, self._of_all_rows),)
-        return (Trace(measure, linear, self._rows.footprints(grouped or self._groups, values)),)
+        if grouped is not self._groups or self._rows.space == measures.BY_VALUE:
+            return (Trace(measure, linear, self._rows.footprints(grouped, values, by_unit)),)
+        if self._of_all_rows is None:
+            self._of_all_rows = self._rows.footprints(grouped, None, by_unit)
+        return (Trace(measure, linear, self._of_all_rows),)
 
     def _least_base(self, of: Expression) -> float:
         return DAY if type_of(of, self._over.fields).dtype is DType.DATETIME else 0.0

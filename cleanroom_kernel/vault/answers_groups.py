@@ -53,23 +53,40 @@ def groups(keys: list[pl.Series], fields: list[Field], *, keep_null: bool, compl
     """
     coded = [_key(key, field, keep_null) for key, field in zip(keys, fields, strict=True)]
     sizes = [max(len(key.labels), 1) for key in coded]
-    if prod(sizes) >= 2**62:
+    every = prod(sizes)
+    if every >= 2**62:
         raise OverflowError("too many combinations of labels")
-    combined = np.zeros(len(keys[0]), dtype=np.int64)
-    for key, size in zip(coded, sizes, strict=True):
-        combined = combined * size + key.codes
-    for key in coded:
+    combined = coded[0].codes if len(coded) == 1 else _combined(coded, sizes)
+    all_declared = complete and all(key.declared for key in coded) and every <= _MOST_DECLARED
+    # A single key that is not declared has the labels that were found.
+    if all_declared or (len(coded) == 1 and not coded[0].declared):
+        present = np.arange(len(coded[0].labels) if len(coded) == 1 else every)
+        codes = combined
+    else:
+        present = _present(combined, every)
+        codes = _places(combined, present, every)
+    parts = [part.astype(np.int64) for part in np.unravel_index(present, sizes)]
+    named = [[key.labels[place] for place in part] for key, part in zip(coded, parts, strict=True)]
+    return Groups(codes.astype(np.int32), list(zip(*named, strict=True)), np.full(len(present), all_declared), parts)
+
+
+def _combined(keys: list[_Key], sizes: list[int]) -> NDArray[np.int64]:
+    combined = np.zeros(len(keys[0].codes), dtype=np.int64)
+    for key, size in zip(keys, sizes, strict=True):
+        combined *= size
+        combined += key.codes
+    for key in keys:
         combined[key.codes < 0] = -1
-    all_declared = complete and all(key.declared for key in coded) and prod(sizes) <= _MOST_DECLARED
-    present = np.arange(prod(sizes)) if all_declared else _present(combined, prod(sizes))
-    codes = combined if all_declared else np.where(combined < 0, -1, np.searchsorted(present, combined))
-    parts = list(np.unravel_index(present, sizes))
-    labels = [
-        tuple(key.labels[part[row]] for key, part in zip(coded, parts, strict=True)) for row in range(len(present))
-    ]
-    return Groups(
-        codes.astype(np.int32), labels, np.full(len(labels), all_declared), [part.astype(np.int64) for part in parts]
-    )
+    return combined
+
+
+def _places(combined: NDArray[np.int64], present: NDArray[np.int64], every: int) -> NDArray[np.int64]:
+    """Position of each code among those that are present; -1 stays."""
+    if every > 4 * len(combined) + 1_000:
+        return np.where(combined < 0, -1, np.searchsorted(present, combined))
+    places = np.full(every + 1, -1, dtype=np.int64)  # the last one is for no group
+    places[present] = np.arange(len(present))
+    return places[combined]
 
 
 def value_codes(values: pl.Series) -> tuple[NDArray[np.int32], int]:
