@@ -1,5 +1,6 @@
 """What a vault does, as a confined target: reads tables with every engine, fits, keeps a ledger. Prints what worked."""
 
+import ctypes
 import json
 import os
 import sqlite3
@@ -53,7 +54,6 @@ def denied():
         lambda: os.open("/etc/passwd", os.O_RDONLY),
         lambda: os.open(f"{tables}/new", os.O_CREAT | os.O_WRONLY),
         lambda: os.open(f"{tables}/t.csv", os.O_RDWR),
-        lambda: os.mkdir(f"{state}/directory"),
         lambda: os.fork(),
         lambda: __import__("socket").socket(),
     ):
@@ -65,8 +65,16 @@ def denied():
     done.append("denied")
 
 
+def hidden():
+    """Other processes of the same user may not read this one's memory, which is full of records."""
+    get_dumpable = 3
+    if ctypes.CDLL(None).prctl(get_dumpable, 0, 0, 0, 0) == 0:
+        done.append("hidden")
+
+
 engines()
 fits()
 ledger()
 denied()
+hidden()
 print(json.dumps(done))
