@@ -28,6 +28,7 @@ ACKNOWLEDGE_SECONDS = 1.0
 CLOSED_BY_SERVER = 4000  # websocket close code: the session has ended, the close reason says why
 
 _MOST_EPOCHS = 8
+_MOST_SOCKETS = 16  # of one session
 _STATUS = {
     Problem.UNKNOWN_TOKEN: 401,
     Problem.REVOKED: 403,
@@ -43,8 +44,6 @@ _LOGIN_PROBLEM = {
     Login.MISSING: Problem.UNKNOWN_TOKEN,
     Login.UNKNOWN: Problem.UNKNOWN_TOKEN,
     Login.REVOKED: Problem.REVOKED,
-    Login.LIMITED: Problem.LIMITED,
-    Login.ORIGIN: Problem.NOT_PASSED_ON,
 }
 
 log = logging.getLogger("cleanroom.server")
@@ -72,7 +71,7 @@ class Handler(web.RequestHandler):
     async def _enter(self, door: Door) -> auth.Identity:
         address = self.request.remote_ip
         if "Origin" in self.request.headers:
-            await self._turn_away(door, Login.ORIGIN)
+            await self._turn_away_browser(door)
         if door.failures.limited(address):
             raise Refused(Problem.LIMITED)
         token = auth.token_of(self.request.headers.get("Authorization"))
@@ -80,15 +79,18 @@ class Handler(web.RequestHandler):
         if isinstance(found, auth.Identity):
             return found
         door.failures.count(address)
-        await self._turn_away(door, found)
+        await door.auditor.record(audit.LoginRefused(address, found))
         if door.failures.limited(address):
             await door.auditor.record(audit.LoginRefused(address, Login.LIMITED))
         raise Refused(_LOGIN_PROBLEM[found])
 
-    async def _turn_away(self, door: Door, reason: Login) -> None:
-        await door.auditor.record(audit.LoginRefused(self.request.remote_ip, reason))
-        if reason is Login.ORIGIN:
-            raise Refused(_LOGIN_PROBLEM[reason])
+    async def _turn_away_browser(self, door: Door) -> None:
+        """Counted apart: a web page must not be able to silence the machine that it is shown on."""
+        origin = f"browser at {self.request.remote_ip}"
+        if not door.failures.limited(origin):
+            door.failures.count(origin)
+            await door.auditor.record(audit.LoginRefused(self.request.remote_ip, Login.ORIGIN))
+        raise Refused(Problem.NOT_PASSED_ON)
 
     def send(self, value: Any, status: int = 200) -> None:
         self.set_status(status)
@@ -171,6 +173,8 @@ class Channels(Handler, WebSocketHandler):
     async def get(self, session_id: str) -> None:
         self._session = self.sessions.get(session_id, self.identity)
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if len(self._session.sockets) >= _MOST_SOCKETS:
+            raise Refused(Problem.FULL)
         if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise web.HTTPError(400)
         await super().get(session_id)

@@ -31,7 +31,7 @@ from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
 from cleanroom_kernel.server import app, auth, certificate, owner
 from cleanroom_kernel.server.auditing import Auditor
-from cleanroom_kernel.server.launching import Launcher, Plain
+from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
 from cleanroom_kernel.server.session import Host
@@ -167,13 +167,16 @@ class Address(Struct, frozen=True):
 async def serve(
     config: Config,
     *,
+    launcher: Launcher,
     ready: Callable[[Address], None] | None = None,
     stop: asyncio.Event | None = None,
-    launcher: Launcher | None = None,
 ) -> None:
-    """Serve the room that `config` describes until `stop` is set, or SIGTERM or SIGINT arrives."""
+    """Serve the room that `config` describes until `stop` is set, or SIGTERM or SIGINT arrives.
+
+    `launcher` has no default: that a room is served unconfined must be said by whoever serves it.
+    """
     stop = stop or _stop_on_signals()
-    async with running(config, launcher or Plain()) as address:
+    async with running(config, launcher) as address:
         if ready is not None:
             ready(address)
         await stop.wait()

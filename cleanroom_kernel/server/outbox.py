@@ -71,9 +71,6 @@ class Outbox:
         passes = self.admit(kind, cell, parent or NO_PARENT, rebuilt)
         if passes:
             self.emit(channel, kind, parent or NO_PARENT, rebuilt.content or b"", rebuilt.metadata, rebuilt.buffers)
-        if kind == "status":
-            self.settle(cell)
-            self.settle("")
         return passes
 
     def admit(self, kind: str, cell: str, parent: bytes, rebuilt: Rebuilt) -> bool:
@@ -82,22 +79,22 @@ class Outbox:
             self.tell(parent, note.sentence)
         return passes
 
-    def settle(self, cell: str) -> None:
-        """Write to the audit log what was kept back of `cell` so far."""
-        for note, count in self._meter(cell).take_notes():
-            self.dropped(cell, note, count)
+    def keep_back(self, note: Note) -> None:
+        """Count something that belongs to no cell."""
+        self._meter("").count(note)
 
     def settle_all(self) -> None:
-        for cell in list(self._meters):
-            self.settle(cell)
+        """Write to the audit log what was kept back since the last time: counted, so that no flood fills the log."""
+        for cell, meter in self._meters.items():
+            self._settle(cell, meter)
 
-    def dropped(self, cell: str, note: Note, count: int = 1) -> None:
-        self._record(audit.OutputDropped(self._session, self._expert, cell, note.why, note.what, count))
+    def _settle(self, cell: str, meter: Meter) -> None:
+        for note, count in meter.take_notes():
+            self._record(audit.OutputDropped(self._session, self._expert, cell, note.why, note.what, count))
 
     def _meter(self, cell: str) -> Meter:
         if cell not in self._meters:
             self._meters[cell] = Meter()
             if len(self._meters) > _MOST_METERS:
-                self.settle(next(iter(self._meters)))
-                self._meters.popitem(last=False)
+                self._settle(*self._meters.popitem(last=False))
         return self._meters[cell]

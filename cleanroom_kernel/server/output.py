@@ -285,6 +285,11 @@ class Meter:
             passes = self._plain <= _MOST_PLAIN
         return passes, self._record(notes)
 
+    def count(self, note: Note) -> None:
+        """Something was kept back that no message shows."""
+        known = note in self.notes or len(self.notes) < _MOST_NOTES
+        self.notes[note if known else Note(note.why, "others")] += 1
+
     def take_notes(self) -> list[tuple[Note, int]]:
         """What was kept back since the last call, for the audit log."""
         taken = list(self.notes.items())
@@ -293,8 +298,7 @@ class Meter:
 
     def _record(self, notes: list[Note]) -> Note | None:
         for note in notes:
-            known = note in self.notes or len(self.notes) < _MOST_NOTES
-            self.notes[note if known else Note(note.why, "others")] += 1
+            self.count(note)
         if not notes or self._said:
             return None
         self._said = True

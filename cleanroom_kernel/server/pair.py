@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import secrets
-import select
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,19 +19,19 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, frame
+from cleanroom_kernel.protocol.channel import frame
 from cleanroom_kernel.protocol.jupyter import Signer
 from cleanroom_kernel.protocol.messages import (
     CellStarted,
-    Close,
     Open,
     Opened,
     OpenFailed,
-    ServerMessage,
     VaultNotice,
 )
 from cleanroom_kernel.server.launching import Launcher, Process, Role
 from cleanroom_kernel.server.places import private_directory, remove
+from cleanroom_kernel.server.tail import Tail
+from cleanroom_kernel.server.vaultline import VaultLine
 from cleanroom_kernel.server.zmtp import Link, Part, ZmtpError
 
 INTERPRETER = "cleanroom_kernel.interpreter"
@@ -41,7 +40,6 @@ CHANNELS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": 
 _ENVELOPE = 2**20  # bytes of headers and routing beside a message's content
 _LAST_WORDS_SECONDS = 1
 _CLOSE_SECONDS = 2  # for a vault to end by itself
-_STDERR_LIMIT = 2**16  # bytes kept of what a process says about its end
 
 log = logging.getLogger("cleanroom.server")
 
@@ -99,6 +97,10 @@ class Pair:
 
     async def drained(self, channel: str) -> None:
         await self._links[channel].drained()
+
+    def backlog(self, channel: str) -> int:
+        """Bytes that the interpreter has not taken yet."""
+        return self._links[channel].backlog
 
     def cell_started(self, cell: str) -> None:
         self._vault.send(CellStarted(cell))
@@ -260,92 +262,6 @@ class Pair:
                 self._opened.set_exception(StartFailed("the vault could not open the room"))
         else:
             self._listener.noticed(notice)
-
-
-class VaultLine(asyncio.Protocol):
-    """The server's end of the line to a vault. Frames are parsed in the event loop's own callback, so that `settled`
-    can tell from the socket whether anything is still unread."""
-
-    def __init__(self, notice: Any) -> None:
-        self._notice = notice
-        self._buffer = bytearray()
-        self._decoder: msgspec.msgpack.Decoder[VaultNotice] = msgspec.msgpack.Decoder(VaultNotice)
-        self._lost = asyncio.Event()
-        self._transport: asyncio.Transport
-        self._unread = select.poll()
-
-    @classmethod
-    async def open(cls, ours: socket.socket, notice: Any) -> VaultLine:
-        line = cls(notice)
-        line._unread.register(ours, select.POLLIN)
-        await asyncio.get_running_loop().create_connection(lambda: line, sock=ours)
-        return line
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while len(self._buffer) >= 4:
-            length = int.from_bytes(self._buffer[:4], "big")
-            if length > ANSWER_LIMIT:
-                raise ValueError("a vault's notice beyond the size limit")
-            if len(self._buffer) < 4 + length:
-                return
-            body = bytes(self._buffer[4 : 4 + length])
-            del self._buffer[: 4 + length]
-            self._notice(self._decoder.decode(body))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._lost.set()
-
-    def send(self, message: ServerMessage) -> None:
-        if not self._lost.is_set():
-            self._transport.write(frame(msgspec.msgpack.encode(message)))
-
-    async def settled(self) -> None:
-        while not self._lost.is_set() and (self._buffer or self._unread.poll(0)):
-            await asyncio.sleep(0.001 if self._buffer else 0)
-
-    async def close(self, patience: float) -> None:
-        """Say Close and wait a little: a vault that ends by itself leaves its files in order."""
-        self.send(Close())
-        try:
-            await asyncio.wait_for(self._lost.wait(), patience)
-        except TimeoutError:
-            self._transport.abort()
-
-
-class Tail:
-    """The last words of a process on stderr, for the owner's log. Nobody waits for them."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._words = b""
-        os.set_blocking(descriptor, False)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._read)
-
-    def words(self) -> str:
-        self._read()
-        return ascii(self._words.decode("utf-8", "replace"))
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _read(self) -> None:
-        if self._descriptor < 0:
-            return
-        try:
-            data = os.read(self._descriptor, _STDERR_LIMIT)
-        except BlockingIOError:
-            return
-        if not data:
-            self.close()
-        self._words = (self._words + data)[-_STDERR_LIMIT:]
 
 
 def _pair_of_sockets(handed_over: ExitStack) -> tuple[socket.socket, socket.socket]:

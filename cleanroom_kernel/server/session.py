@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,12 +21,15 @@ from msgspec import Struct
 from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, error_reply
-from cleanroom_kernel.protocol.jupyter import Key, encode, now, read_header, read_parent, split
+from cleanroom_kernel.protocol.jupyter import encode, now, read_header
 from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice
 from cleanroom_kernel.protocol.release import Receipt
 from cleanroom_kernel.protocol.websocket import BadMessage, unpack
 from cleanroom_kernel.server import auth
 from cleanroom_kernel.server.auditing import AuditFailed, Auditor
+from cleanroom_kernel.server.findings import Findings
+from cleanroom_kernel.server.heard import Heard
+from cleanroom_kernel.server.interrupts import Interrupts
 from cleanroom_kernel.server.journal import Journal
 from cleanroom_kernel.server.launching import Role
 from cleanroom_kernel.server.outbox import NO_PARENT, Outbox
@@ -39,10 +42,9 @@ from cleanroom_kernel.server.zmtp import Part
 log = logging.getLogger("cleanroom.server")
 
 _MOST_LINES = 64
-_MOST_RECEIPTS = 10_000
+_MOST_BACKLOG = 64 * 2**20  # bytes sent to an interpreter that does not read them
 _MOST_REFUSALS = 100  # messages refused that are written to the audit log, per session
-_BEGIN_SECONDS = 0.05  # from an interpreter's word that a cell begins until an interrupt reaches the cell
-_GRACE_SECONDS = 10  # between the interrupt of a cell that runs too long and the end of its interpreter
+_SETTLE_SECONDS = 1
 _MOST_DEATHS = 3  # in a row, without one answered cell
 
 
@@ -59,39 +61,11 @@ class Host(Struct, frozen=True):
     journal_messages: int
 
 
-class Heard(Struct, frozen=True):
-    """A message from the interpreter, split but not believed."""
-
-    kind: str
-    key: tuple[str, str]
-    metadata: bytes
-    content: bytes | None
-    buffers: tuple[bytes, ...]
-
-    @classmethod
-    def of(cls, parts: list[Part]) -> Heard:
-        """The signature is not looked at: this socket has one peer, which holds the key and may be hostile."""
-        _, _, (header, parent, metadata, content, *buffers) = split(parts)
-        if header is None or parent is None or metadata is None:
-            raise BadMessage("envelope beyond the size limit")
-        whole = None if any(buffer is None for buffer in buffers) else content
-        return cls(read_header(header).msg_type, read_parent(parent).key, metadata, whole, tuple(buffers))
-
-
-class Findings:
-    """What the vault said about one cell, until the cell's reply takes it along."""
-
-    def __init__(self) -> None:
-        self.receipts: list[Receipt] = []
-        self.denied: list[Denied] = []
-
-
 class Session:
     def __init__(self, host: Host, identity: auth.Identity, address: str, ended: Callable[[Session], None]) -> None:
         self.id = secrets.token_hex(16)
         self.identity, self.address = identity, address
         self.journal = Journal(host.journal_bytes, host.journal_messages)
-        self.receipts: list[Receipt] = []
         self.epochs: OrderedDict[str, int] = OrderedDict()  # client's life -> messages received of it
         self.sockets: set[Any] = set()
         self.was_connected = False
@@ -104,13 +78,13 @@ class Session:
         self._pair: Pair | None = None
         self._ready = asyncio.Event()
         self._broken: Problem | None = None
-        self._deaths, self._interrupt_due = 0, False
+        self._deaths = 0
         self._book = Book()
         self._lines: dict[str, Line] = {}
-        self._findings: defaultdict[str, Findings] = defaultdict(Findings)
+        self._findings = Findings()
+        self._interrupts = Interrupts(self._book, self._lines, host.setup.launcher.cell_timeout, self._out.tell)
         self._refusals = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._interrupt_due = False
         self._second, self._in_second = 0, 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -120,6 +94,12 @@ class Session:
         await auditor.record(audit.SessionStarted(self.id, self.identity.name, self._host.room, self.address))
         auditor.note(audit.SandboxTier(self.id, self.tier, self._host.setup.launcher.layers))
         await self._start_pair()
+        self._background(self._settle_regularly())
+
+    async def _settle_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self._out.settle_all()
 
     async def close(self, reason: Ending) -> None:
         if self.ending is not None:
@@ -136,19 +116,16 @@ class Session:
             await self._pair.close()
 
     @property
+    def receipts(self) -> list[Receipt]:
+        return self._findings.receipts
+
+    @property
     def busy(self) -> bool:
         return any(True for _ in self._book.running())
 
-    def interrupt(self) -> None:
-        """Now, or as soon as the cell begins that is on its way: an interpreter between cells does not listen."""
-        if any(request.is_running for request in self._book.running()):
-            self._pair.interrupt()
-        else:
-            self._interrupt_due = any(line.has_work for line in self._lines.values())
-
     async def _start_pair(self) -> None:
         pair = Pair(self._host.setup, self)
-        self._pair = pair
+        self._pair = self._interrupts.pair = pair
         try:
             await pair.start(self._host.opening(self.id, self.identity.name))
         except StartFailed:
@@ -187,7 +164,7 @@ class Session:
         if kind == "kernel_info_request" and channel in ("shell", "control"):
             self._answer(request, self._host.kernel_info)
         elif kind == "interrupt_request" and channel == "control":
-            self.interrupt()
+            self._interrupts.ask()
             self._answer(request, {"status": "ok"})
         elif kind == "shutdown_request" and channel == "control":
             self._answer(request, {"status": "ok", "restart": False})
@@ -203,10 +180,17 @@ class Session:
             self._fail(request, Problem.TOO_MANY)
 
     def _pass_on_at_once(self, request: Request) -> None:
-        if self._ready.is_set() and self._broken is not Problem.INTERPRETER_FAILED:
+        kind = request.header.msg_type
+        if not self._ready.is_set() or self._broken is Problem.INTERPRETER_FAILED:
+            problem = Problem.INTERPRETER_DIED
+        elif self._pair.backlog(request.channel) > _MOST_BACKLOG:
+            problem = Problem.TOO_MANY
+        else:
             self._send(request)
-        elif request.header.msg_type.endswith("_request"):
-            self._answer(request, error_reply(Problem.INTERPRETER_DIED))
+            return
+        self._refuse(request.channel, kind)
+        if kind.endswith("_request"):
+            self._answer(request, error_reply(problem))
 
     def _line(self, name: str) -> Line:
         """Subshells beyond the limit share the main one's line: in order, and slower."""
@@ -224,7 +208,7 @@ class Session:
             return
         if request.cell is not None:
             self._pair.cell_started(request.header.msg_id)
-            self._start_clock(request)
+            self._interrupts.passed_on(request)
         self._send(request)
         await self._pair.drained("shell")
 
@@ -256,21 +240,8 @@ class Session:
         except AuditFailed:
             return Problem.AUDIT_FAILED
 
-    def _start_clock(self, request: Request) -> None:
-        limit = self._host.setup.launcher.cell_timeout
-        if limit:
-            request.overtime = asyncio.get_running_loop().call_later(limit, self._interrupt_overtime, request, limit)
-
-    def _interrupt_overtime(self, request: Request, limit: float) -> None:
-        """Ask first; code that does not listen loses its interpreter."""
-        text = f"[clean room: interrupted after {limit:g} seconds, which is as long as the owner lets a cell run]"
-        self._out.tell(request.parent, text)
-        self._pair.interrupt()
-        request.overtime = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._pair.kill_interpreter)
-
     def _send(self, request: Request) -> None:
         request.started = now()
-        request.is_running = request.cell is not None and request.cell.silent  # nothing tells that it has begun
         if request.header.msg_type.endswith("_request"):
             self._book.expect_reply(request)
         self._pair.send(request.channel, request.parts)
@@ -306,15 +277,14 @@ class Session:
 
     # -- from the interpreter -----------------------------------------------------------------------------------------
     async def heard(self, channel: str, parts: list[Part]) -> None:
+        await self._pace(channel)
         try:
             message = Heard.of(parts)
         except BadMessage:
-            self._out.dropped("", Note(audit.Drop.MALFORMED, "unreadable"))
+            self._out.keep_back(Note(audit.Drop.MALFORMED, "unreadable"))
             return
         if message.kind in UNHEARD:
             return
-        if channel == "iopub":
-            await self._pace()
         rebuilt = rebuild(self._host.rules, channel, message.kind, message.content, message.metadata, message.buffers)
         if message.kind.endswith("_reply"):
             await self._replied(channel, message, rebuilt)
@@ -322,19 +292,13 @@ class Session:
             parent = self._book.parent_of(message.key)
             passed = self._out.pass_on(channel, message.kind, message.key[0], parent, rebuilt)
             if message.kind == "execute_input":
-                self._begun(message.key)
+                self._interrupts.begun(message.key)
             elif message.kind == "input_request" and not passed:
                 self._pair.interrupt()  # nobody will answer it
 
-    def _begun(self, key: Key) -> None:
-        for request in self._book.running():
-            request.is_running |= request.key == key
-        if self._interrupt_due:
-            self._interrupt_due = False
-            asyncio.get_running_loop().call_later(_BEGIN_SECONDS, self._pair.interrupt)
-
-    async def _pace(self) -> None:
-        await self.journal.relieved()
+    async def _pace(self, channel: str) -> None:
+        if channel == "iopub":  # replies do not wait for a slow client: it may need them to go on
+            await self.journal.relieved()
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._in_second = second, 0
@@ -347,41 +311,35 @@ class Session:
             await self._pair.settled()
         request = self._book.answered(message.key, message.kind, channel)
         if request is None:
-            self._out.dropped("", Note(audit.Drop.MALFORMED, plain(message.kind)))
+            self._out.keep_back(Note(audit.Drop.MALFORMED, plain(message.kind)))
             return
         self._out.admit(message.kind, message.key[0], request.parent, rebuilt)
         if request.cell is None:
             self._out.emit(channel, message.kind, request.parent, rebuilt.content)
             return
         status = msgspec.json.decode(rebuilt.content, type=dict[str, Any])["status"]
-        self._deaths, self._interrupt_due = 0, False
+        self._deaths = 0
+        self._interrupts.answered()
         self._out.emit(channel, message.kind, request.parent, rebuilt.content, self._reply_metadata(request, status))
         self._line(request.line).answered(request, failed=status == "error")
 
     def _reply_metadata(self, request: Request, status: str) -> dict[str, Any]:
         """`started` is what front ends time cells by; receipts are the vault's."""
-        found = self._findings.pop(request.header.msg_id, Findings())
         return {
             "started": request.started or now(),
             "dependencies_met": True,
             "engine": self.id,
             "status": status,
-            "cleanroom": {
-                "receipts": msgspec.to_builtins(found.receipts),
-                "denied": msgspec.to_builtins(found.denied),
-            },
+            "cleanroom": self._findings.take(request.header.msg_id),
         }
 
     # -- from the vault -----------------------------------------------------------------------------------------------
     def noticed(self, notice: VaultNotice) -> None:
         match notice:
             case Released(receipt):
-                self.receipts = [*self.receipts[-_MOST_RECEIPTS + 1 :], receipt]
-                if self._is_running(receipt.cell):
-                    self._findings[receipt.cell].receipts.append(receipt)
+                self._findings.add(notice, to_running_cell=self._is_running(receipt.cell))
             case Denied(cell=cell):
-                if self._is_running(cell):
-                    self._findings[cell].denied.append(notice)
+                self._findings.add(notice, to_running_cell=self._is_running(cell))
             case Delivered():
                 self._deliver(notice)
 

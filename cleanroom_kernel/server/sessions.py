@@ -7,10 +7,12 @@ sessions within `REVOCATION_SECONDS`, and runs no cell from the moment of revoki
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import sqlalchemy as sa
 from msgspec import Struct
 
 from cleanroom_kernel.audit import Ending
@@ -19,6 +21,8 @@ from cleanroom_kernel.server import auth
 from cleanroom_kernel.server.auth import Identity
 from cleanroom_kernel.server.pair import StartFailed
 from cleanroom_kernel.server.session import Host, Session
+
+log = logging.getLogger("cleanroom.server")
 
 REVOCATION_SECONDS = 1.0
 
@@ -103,11 +107,18 @@ class Sessions:
         while True:
             await asyncio.sleep(REVOCATION_SECONDS)
             invitations = {session.identity.invitation for session in self}
-            if invitations:
-                revoked = await self._host.auditor.look(lambda c, chosen=invitations: auth.revoked_among(c, chosen))
+            for invitation in await self._revoked(invitations) if invitations else ():
                 for session in self:
-                    if session.identity.invitation in revoked:
+                    if session.identity.invitation == invitation:
                         await session.close(Ending.REVOKED)
+
+    async def _revoked(self, invitations: set[str]) -> set[str]:
+        try:
+            return await self._host.auditor.look(lambda connection: auth.revoked_among(connection, invitations))
+        except sa.exc.SQLAlchemyError as error:
+            # No cell runs meanwhile: each asks again, in its own transaction.
+            log.error("the invitations cannot be read: %s", type(error).__name__)
+            return set()
 
     async def watch_age(self) -> None:
         while True:

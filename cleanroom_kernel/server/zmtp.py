@@ -63,6 +63,10 @@ class Link:
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
 
+    @property
+    def backlog(self) -> int:
+        return self._writer.transport.get_write_buffer_size() + sum(map(len, self._held or ()))
+
     async def greeted(self) -> None:
         """Return when the interpreter is up and has answered. To be awaited once, before `receive`."""
         greeting = await self._exactly(len(_GREETING))

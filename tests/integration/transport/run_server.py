@@ -34,4 +34,4 @@ def launcher(config: Config) -> Launcher:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     config = Config(json.loads(sys.argv[1]))
-    asyncio.run(serve(config, ready=announce, launcher=launcher(config)))
+    asyncio.run(serve(config, launcher=launcher(config), ready=announce))

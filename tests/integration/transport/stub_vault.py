@@ -8,14 +8,17 @@ import os
 import select
 import socket
 
+from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, REQUEST_LIMIT, Channel, ChannelClosed
 from cleanroom_kernel.protocol.messages import (
+    VERSION,
     CellStarted,
     Close,
     Delivered,
     Denied,
     Disclose,
     Export,
+    Hello,
     InterpreterRequest,
     Open,
     Opened,
@@ -23,8 +26,12 @@ from cleanroom_kernel.protocol.messages import (
     Released,
     Reply,
     ServerMessage,
+    Welcome,
 )
 from cleanroom_kernel.protocol.release import Array, Artifact, Receipt, Release, Withheld
+
+COLUMNS = (Column("patient", DType.INTEGER, role=Role.UNIT), Column("age", DType.INTEGER, lower=0, upper=120))
+SCHEMA = RoomSchema("ward", (TableSchema("patients", COLUMNS),))
 
 
 class StubVault:
@@ -57,6 +64,8 @@ class StubVault:
 
     def answer(self, request) -> bool:
         match request:
+            case Hello(number):
+                self.interpreter.send(Reply(number, Welcome(VERSION, SCHEMA, "standard", (), {"patients": "100-999"})))
             case Disclose(number, b"release"):
                 receipt = self.receipt()
                 self.server.send(Released(receipt))

@@ -56,6 +56,13 @@ def test_a_confined_interpreter_does_what_a_notebook_needs(confined):
             assert json.load(answer)["tier"] == tier.tier != "none"
 
 
+def test_the_room_is_furnished_before_the_first_cell(own_server, jupyter_directories, reachable):
+    """The interpreter's real start-up, confined, against a vault that only says what the room is called."""
+    server = own_server(Sandbox={}, interpreter_startup=None)
+    with kernel(server.install(server.invite(), "furnished")) as (_, client):
+        assert "patients" in run(client, "print(room)").text
+
+
 def test_a_cell_that_runs_too_long_is_interrupted_and_told_why(confined):
     server, token = confined
     with kernel(server.install(token, "overtime")) as (_, client):

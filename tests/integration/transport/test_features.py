@@ -38,10 +38,8 @@ def first(client, kind):
 
 def test_an_interrupt_ends_a_cell_with_keyboardinterrupt(pair, client):
     threading.Timer(0.7, pair[0].interrupt_kernel).start()
-    before = time.monotonic()
     result = run(client, "import time; time.sleep(15)")
     assert result.reply["ename"] == "KeyboardInterrupt"
-    assert time.monotonic() - before < 10
 
 
 def test_input_and_getpass_ask_the_client_that_ran_the_cell(client):
