@@ -20,6 +20,10 @@ class Seeds:
     def __init__(self, key: bytes | None) -> None:
         self._key = key
 
+    @property
+    def keyed(self) -> bool:
+        return self._key is not None
+
     def effective(self, seed: int, purpose: str) -> int:
         """32 bits for numpy, scikit-learn and their like."""
         if self._key is None:
