@@ -75,12 +75,15 @@ def command(
     directory: str,
     fonts: dict[str, int],
     uid: int | None,
-    as_root: bool,
+    user_namespace: bool,
 ) -> list[str]:
-    """The arguments before `--`. `fonts` maps names of font cache files to descriptors with their contents."""
+    """The arguments before `--`. `fonts` maps names of font cache files to descriptors with their contents.
+
+    `user_namespace`: needed to make the other namespaces without privilege; then the user cannot be changed.
+    """
     return [
         bubblewrap.path,
-        *_namespaces(bubblewrap, as_root=as_root, changes_user=uid is not None),
+        *_namespaces(bubblewrap, user_namespace=user_namespace, changes_user=uid is not None),
         *_file_system(profile, executable, fonts),
         "--chdir",
         directory,
@@ -88,14 +91,14 @@ def command(
     ]
 
 
-def _namespaces(bubblewrap: Bubblewrap, *, as_root: bool, changes_user: bool) -> Iterator[str]:
+def _namespaces(bubblewrap: Bubblewrap, *, user_namespace: bool, changes_user: bool) -> Iterator[str]:
     yield from ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
     yield from ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
     if bubblewrap.set_hostname:
         yield from ("--hostname", "cell")
-    if as_root and changes_user:  # the loader changes the user, which takes these two and loses them
+    if changes_user:  # the loader does it, which takes these two and loses them
         yield from ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-    if not as_root:
+    if user_namespace:
         yield "--unshare-user"
         if bubblewrap.forbid_namespaces:
             yield "--disable-userns"

@@ -100,9 +100,10 @@ def launch(
 
 
 class _User(Struct, frozen=True):
-    """`counted_apart`: the kernel counts this user's processes without the server's own."""
+    """Who the process will be. `counted_apart`: the kernel counts its threads without the server's own."""
 
     uid: int | None
+    user_namespace: bool
     counted_apart: bool
     remarks: tuple[Remark, ...]
 
@@ -124,18 +125,25 @@ class _Cache(Struct, frozen=True):
 
 
 def _user(profile: Profile, layers: Layers, uid: int | None) -> _User:
-    if os.geteuid() != 0:
-        # bubblewrap's user namespace has its own count
-        return _User(None, layers.bubblewrap is not None, (Remark(Note.SHARED_UID),))
-    if uid is None:
-        return _User(None, False, (Remark(Note.UID_NOT_DROPPED),))
+    namespace = layers.bubblewrap is not None and not uids.may_make_namespaces()
+    obstacle = _why_not(uid, profile, layers, namespace)
+    if obstacle is None:
+        return _User(uid, False, True, ())
+    note = Note.UID_NOT_DROPPED if os.geteuid() == 0 else Note.SHARED_UID
+    # a user namespace has a count of its own
+    return _User(None, namespace, namespace, (Remark(note, obstacle),))
+
+
+def _why_not(uid: int | None, profile: Profile, layers: Layers, namespace: bool) -> str | None:
+    """What keeps the process from running as `uid`, if anything does; a path where it is one."""
+    if uid is None or os.geteuid() != 0:
+        return ""
+    if namespace or not uids.may_change_user(uid):
+        return "this container permits no other users"
     needed = [*profile.read, sys.executable]
     if profile.fonts and layers.bubblewrap is None:
         needed.append(tempfile.gettempdir())
-    blocked = uids.unreachable_for(uid, read=needed, write=profile.state, parents=layers.bubblewrap is None)
-    if blocked is not None:
-        return _User(None, False, (Remark(Note.UID_NOT_DROPPED, blocked),))
-    return _User(uid, True, ())
+    return uids.unreachable_for(uid, read=needed, write=profile.state, parents=layers.bubblewrap is None)
 
 
 def _place(profile: Profile, layers: Layers, cwd: str | None, env: Mapping[str, str]) -> _Place:
@@ -170,7 +178,7 @@ def _wrapping(profile: Profile, layers: Layers, place: _Place, user: _User, cach
         directory=place.directory,
         fonts=cache.files,
         uid=user.uid,
-        as_root=os.geteuid() == 0,
+        user_namespace=user.user_namespace,
     )
 
 
@@ -178,7 +186,7 @@ def _remarks(profile: Profile, layers: Layers, user: _User, group: Group | None)
     wrapped = layers.bubblewrap
     if wrapped is None or not wrapped.set_hostname:
         yield Remark(Note.HOSTNAME_VISIBLE)
-    if wrapped is not None and os.geteuid() != 0 and not wrapped.forbid_namespaces:
+    if user.user_namespace and not wrapped.forbid_namespaces:
         yield Remark(Note.NAMESPACES_IN_SANDBOX)
     if profile.threads is not None and group is None and not user.counted_apart:
         yield Remark(Note.NO_THREAD_LIMIT)

@@ -69,6 +69,32 @@ def _running_uids() -> Iterator[int]:
             yield int(status.split("\nUid:\t", 1)[1].split("\t", 1)[0])
 
 
+_CHOWN, _KILL, _SETGID, _SETUID, _SYS_ADMIN = 0, 5, 6, 7, 21
+
+
+def may_make_namespaces() -> bool:
+    """Whether this process may make namespaces without a user namespace around them."""
+    return _has_capabilities(_SYS_ADMIN)
+
+
+def may_change_user(uid: int) -> bool:
+    """Whether this process may run another as `uid`, hand it files, and kill it. Root of a container often may not."""
+    mapped = all(_is_mapped(uid, Path(f"/proc/self/{kind}_map")) for kind in ("uid", "gid"))
+    return mapped and _has_capabilities(_CHOWN, _KILL, _SETGID, _SETUID)
+
+
+def _is_mapped(number: int, mapping: Path) -> bool:
+    """A user namespace has a list of (first inside, first outside, how many)."""
+    rows = (map(int, line.split()) for line in mapping.read_text().splitlines())
+    return any(first <= number < first + count for first, _, count in rows)
+
+
+def _has_capabilities(*numbers: int) -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.split("\nCapEff:\t", 1)[1].split("\n", 1)[0], 16)
+    return all(effective >> number & 1 for number in numbers)
+
+
 def unreachable_for(uid: int, *, read: Iterable[str], write: Iterable[str] = (), parents: bool) -> str | None:
     """The first path that user `uid` may not read or write, or, with `parents`, may not even get to."""
     for paths, right in ((read, _READ), (write, _READ | _WRITE)):

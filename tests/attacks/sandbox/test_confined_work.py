@@ -152,7 +152,9 @@ def test_the_kernel_works_with_the_usual_libraries(tier, font_cache, tmp_path):
 
         assert [content["text"] for kind, content in kernel.outputs(DENIED) if kind == "stream"] == ["tried\n"]
 
-        request = kernel.client.execute("import time; print('sleeping', flush=True); time.sleep(60)", store_history=False)
+        request = kernel.client.execute(
+            "import time; print('sleeping', flush=True); time.sleep(60)", store_history=False
+        )
         while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "stream":
             continue
         kernel.process.interrupt()

@@ -14,13 +14,13 @@ import pyseccomp
 
 from cleanroom_kernel.server.sandbox.programs.rules import MACHINES, PROGRAMS, Argument, Program
 
-_ARCHITECTURE = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
+ARCHITECTURES = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
 HERE = Path(__file__).parent
 
 
 def compile_program(program: Program, machine: str) -> bytes:
     """The program as an array of struct sock_filter."""
-    architecture = _ARCHITECTURE[machine]
+    architecture = ARCHITECTURES[machine]
     filters = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
     if architecture != pyseccomp.system_arch():
         filters.add_arch(architecture)
@@ -42,7 +42,7 @@ def compile_program(program: Program, machine: str) -> bytes:
 
 def exists(call: str, machine: str) -> bool:
     """libseccomp gives calls that a machine lacks a negative number, and -1 to names it has never heard of."""
-    number = pyseccomp.resolve_syscall(_ARCHITECTURE[machine], call)
+    number = pyseccomp.resolve_syscall(ARCHITECTURES[machine], call)
     if number == -1:
         raise ValueError(f"libseccomp does not know {call!r}")
     return number >= 0
