@@ -82,6 +82,7 @@ class CellEvidence(Struct, frozen=True, eq=False):
     largest_rows: Integers  # most rows of one unit
     effective_rows: Floats  # effective number of units by their rows
     influence: Floats  # most that leaving out one unit can move the number
+    step: Floats  # what several units can move it by: the number is shown in steps of no less
     total: Floats | None = None  # sum of contributions
     largest: Floats | None = None
     second: Floats | None = None

@@ -21,6 +21,7 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.disclosure.precision import base_for
 from cleanroom_kernel.disclosure.risks import Check
 
 
@@ -73,7 +74,8 @@ def rows(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> Boo
 def dominance(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> Booleans:
     """C2 on contributions: p% and (n, share). A total of zero is for `variety` to judge."""
     total, largest, second = _need(evidence.total), _need(evidence.largest), _need(evidence.second)
-    rest = total - largest - second
+    with np.errstate(invalid="ignore"):  # an infinite total is for `finite` to judge
+        rest = total - largest - second
     top = largest + (second if policy.dominance_top == 2 else 0.0)
     p_percent = rest >= policy.dominance_p * largest
     # At a share of 1 the rule is off: a total may be one unit's.
@@ -110,6 +112,14 @@ def finite(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> B
     return known if evidence.total is None else known & np.isfinite(evidence.total)
 
 
+def outlier(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> Booleans:
+    """C7. A unit with more influence than a step of what is shown would be seen in it."""
+    if not policy.influence_rounding:
+        return np.full(len(evidence.units), True)
+    steps = np.array([base_for(float(step)) for step in evidence.step])
+    return evidence.influence <= steps * (1 + 1e-9)
+
+
 CELL_CHECKS: dict[Check, Callable[[CellEvidence, Integers, PolicySnapshot], Booleans]] = {
     Check.UNITS: units,
     Check.TWICE: twice,
@@ -120,6 +130,7 @@ CELL_CHECKS: dict[Check, Callable[[CellEvidence, Integers, PolicySnapshot], Bool
     Check.POSITION: position,
     Check.ENDPOINT: endpoint,
     Check.FINITE: finite,
+    Check.OUTLIER: outlier,
 }
 
 

@@ -18,6 +18,7 @@ from cleanroom_kernel.disclosure.candidate import (
     Kind,
     Statistics,
 )
+from cleanroom_kernel.disclosure.evidence import STEPS
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import all_to_digits, base_for, to_count, to_digits, to_multiple
 from cleanroom_kernel.protocol.release import Array, Number
@@ -39,7 +40,7 @@ def show_exactly(column: Statistics, cell: int) -> Number:
 
 
 def show_score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot) -> Number:
-    return _statistic(candidate.value, evidence.influence, policy)
+    return _statistic(candidate.value, STEPS * evidence.influence, policy)
 
 
 def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
@@ -79,7 +80,7 @@ _COUNTS = {Kind.COUNT, Kind.SELECTED, Kind.UNITS, Kind.DISTINCT}
 
 
 def _count(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    return to_count(float(column.values[cell]), _count_base(float(evidence.influence[cell]), policy))
+    return to_count(float(column.values[cell]), _count_base(float(evidence.step[cell]), policy))
 
 
 def _exact(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
@@ -89,16 +90,15 @@ def _exact(column: Statistics, evidence: CellEvidence, cell: int, policy: Policy
 def _share(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
     """From the counts that would be shown themselves, so that a share tells no more than they do."""
     assert column.parts is not None, "a share is made of two counts"
-    assert evidence.largest is not None, "a share has contributions"
-    above = to_count(float(column.parts[0][cell]), _count_base(float(evidence.largest[cell]), policy))
-    below = to_count(float(column.parts[1][cell]), _count_base(float(evidence.largest_rows[cell]), policy))
+    step = _count_base(float(evidence.step[cell]) * float(column.parts[1][cell]), policy)
+    above, below = to_count(float(column.parts[0][cell]), step), to_count(float(column.parts[1][cell]), step)
     if below == 0:
         return None
-    return _statistic(min(above / below, 1.0), float(evidence.influence[cell]), policy)
+    return _statistic(min(above / below, 1.0), float(evidence.step[cell]), policy)
 
 
 def _number(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    return _statistic(float(column.values[cell]), float(evidence.influence[cell]), policy, column.least_base)
+    return _statistic(float(column.values[cell]), float(evidence.step[cell]), policy, column.least_base)
 
 
 def _endpoint(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
@@ -123,15 +123,15 @@ _SHOW: dict[Kind, Callable[[Statistics, CellEvidence, int, PolicySnapshot], Numb
 }
 
 
-def _count_base(influence: float, policy: PolicySnapshot) -> int:
+def _count_base(step: float, policy: PolicySnapshot) -> int:
     if not policy.influence_rounding:
         return policy.count_base
-    return max(policy.count_base, int(base_for(influence)))
+    return max(policy.count_base, int(base_for(step)))
 
 
-def _statistic(value: float, influence: float, policy: PolicySnapshot, least_base: float = 0.0) -> Number:
+def _statistic(value: float, step: float, policy: PolicySnapshot, least_base: float = 0.0) -> Number:
     if policy.influence_rounding:
-        value = to_multiple(value, max(base_for(influence), least_base))
+        value = to_multiple(value, max(base_for(step), least_base))
     return _defined(value if least_base else to_digits(value, policy.significant_digits))
 
 

@@ -8,15 +8,23 @@ c_u of n_u rows moves it by |c_u - m n_u| / (n - n_u), which is exact; for a sum
 |q_u - v n_u| / (n - n_u) with q_u its sum of squared deviations, exact but for the shift of the mean, which is of
 second order; for a correlation r by its influence function |zx zy - r (zx^2 + zy^2) / 2| (Devlin, Gnanadesikan and
 Kettenring 1975), summed over the unit's rows, divided by n - n_u.
+
+The step in which a number may be shown is taken from the third largest influence, not from the largest: the coarseness
+of what is shown would otherwise tell the size of one unit's value. A number on which one unit has more influence than
+a step is not shown at all.
 """
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
 from cleanroom_kernel.disclosure.candidate import CellEvidence, Floats, Integers, Kind
 from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, blocks, contributions, reduce_groups
+
+STEPS = 2.5  # third largest influences in a step: of a 0/1 measure, as coarse as counts in multiples of 5
+STEPS_OF_SPREADS = 5.0  # squares of deviations lie further apart
 
 _SAME = 1e-9  # values closer than this, relatively, count as the same
 
@@ -35,7 +43,13 @@ class _Spread(Struct, frozen=True, eq=False):
     total: Floats
     largest: Floats
     second: Floats
+    third: Floats
     effective: Floats
+
+
+class _Influence(Struct, frozen=True, eq=False):
+    largest: Floats
+    third: Floats
 
 
 def counted(grouped: Contributions) -> Measured:
@@ -46,43 +60,40 @@ def counted(grouped: Contributions) -> Measured:
 
 def units(grouped: Contributions) -> Measured:
     """Distinct units of each group."""
+    ones = np.ones(grouped.n_groups)
     rows = _rows(grouped)
-    return Measured(rows.units.astype(np.float64), _with(rows, influence=np.ones(grouped.n_groups)))
+    return Measured(rows.units.astype(np.float64), _with(rows, _Influence(ones, ones)))
 
 
 def summed(grouped: Contributions, kind: Kind, least: int) -> Measured:
     """Sums, means, shares and counts of a 0/1 measure: what `kind` says. `least` is the minimum count."""
-    rows, spread = _rows(grouped), _spread(np.abs(grouped.sums), grouped.bounds)
-    total = reduce_groups(np.add, grouped.sums, grouped.bounds)
-    mean = _divide(total, rows.rows)
-    binary = kind in (Kind.SELECTED, Kind.SHARE)
-    differing = _fewer_class(grouped) if binary else differing_units(grouped, least)
-    is_sum = kind in (Kind.SUM, Kind.SELECTED)
-    influence = spread.largest if is_sum else _influence(grouped.sums, mean, grouped)
-    evidence = _with(rows, influence=influence, spread=spread, differing=differing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows, spread = _rows(grouped), _spread(np.abs(grouped.sums), grouped.bounds)
+        total = reduce_groups(np.add, grouped.sums, grouped.bounds)
+        mean = _divide(total, rows.rows)
+        binary = kind in (Kind.SELECTED, Kind.SHARE)
+        differing = _fewer_class(grouped) if binary else differing_units(grouped, least)
+        is_sum = kind in (Kind.SUM, Kind.SELECTED)
+        influence = _Influence(spread.largest, spread.third) if is_sum else _influence(grouped.sums, mean, grouped)
+    evidence = _with(rows, influence, spread, differing)
     parts = (total, rows.rows.astype(np.float64)) if kind is Kind.SHARE else None
     return Measured(total if is_sum else mean, evidence, parts)
 
 
 def spread_out(rows: Grouped, values: Floats, ddof: int, root: bool, least: int) -> Measured:
     """Variances with divisor n - `ddof`, or their square roots."""
-    by_unit = contributions(rows, values)
-    counts = _rows(by_unit)
-    mean = _divide(reduce_groups(np.add, by_unit.sums, by_unit.bounds), counts.rows)
-    squares = contributions(rows, (values - mean[rows.codes]) ** 2)
-    variance = _divide(reduce_groups(np.add, squares.sums, squares.bounds), counts.rows - ddof)
-    influence = _influence(squares.sums, variance, squares)
-    result = variance
-    if root:
-        result = np.sqrt(variance)
-        influence = _divide(influence, 2 * result)
-    evidence = _with(
-        counts,
-        influence=influence,
-        spread=_spread(squares.sums, squares.bounds),
-        differing=differing_units(by_unit, least),
-    )
-    return Measured(result, evidence)
+    with np.errstate(over="ignore", invalid="ignore"):
+        by_unit = contributions(rows, values)
+        counts = _rows(by_unit)
+        mean = _divide(reduce_groups(np.add, by_unit.sums, by_unit.bounds), counts.rows)
+        squares = contributions(rows, (values - mean[rows.codes]) ** 2)
+        result = _divide(reduce_groups(np.add, squares.sums, squares.bounds), counts.rows - ddof)
+        influence = _influence(squares.sums, result, squares)
+        if root:
+            result = np.sqrt(result)
+            influence = _Influence(_divide(influence.largest, 2 * result), _divide(influence.third, 2 * result))
+        spread = _spread(squares.sums, squares.bounds)
+    return Measured(result, _with(counts, influence, spread, differing_units(by_unit, least), steps=STEPS_OF_SPREADS))
 
 
 class Centred(Struct, frozen=True, eq=False):
@@ -110,20 +121,20 @@ class Centred(Struct, frozen=True, eq=False):
 
 def products(x: Centred, y: Centred, kind: Kind) -> Measured:
     """Correlation or covariance of two columns of the same rows."""
-    by_unit = contributions(x.rows, x.deviations * y.deviations)
-    counts = _rows(by_unit)
-    total = reduce_groups(np.add, by_unit.sums, by_unit.bounds)
-    if kind is Kind.COVARIANCE:
-        result = _divide(total, counts.rows - 1)
-        influence = _influence(by_unit.sums, result, by_unit)
-    else:
-        scale = np.sqrt(x.sum_of_squares * y.sum_of_squares)
-        result = np.clip(_divide(total, np.array([scale])), -1.0, 1.0)
-        influence = _influence(_correlation_influences(x, y, float(result[0])), np.zeros(1), by_unit)
-    spread = _spread(np.abs(by_unit.sums), by_unit.bounds)
-    spread = _Spread(spread.total, spread.largest, spread.second, np.minimum(x.effective, y.effective))
-    differing = np.minimum(x.differing, y.differing)
-    return Measured(result, _with(counts, influence=influence, spread=spread, differing=differing))
+    with np.errstate(over="ignore", invalid="ignore"):
+        by_unit = contributions(x.rows, x.deviations * y.deviations)
+        counts = _rows(by_unit)
+        total = reduce_groups(np.add, by_unit.sums, by_unit.bounds)
+        if kind is Kind.COVARIANCE:
+            result = _divide(total, counts.rows - 1)
+            influence = _influence(by_unit.sums, result, by_unit)
+        else:
+            scale = np.sqrt(x.sum_of_squares * y.sum_of_squares)
+            result = np.clip(_divide(total, np.array([scale])), -1.0, 1.0)
+            influence = _influence(_correlation_influences(x, y, float(result[0])), np.zeros(1), by_unit)
+        spread = _spread(np.abs(by_unit.sums), by_unit.bounds)
+    spread = msgspec.structs.replace(spread, effective=np.minimum(x.effective, y.effective))
+    return Measured(result, _with(counts, influence, spread, np.minimum(x.differing, y.differing)))
 
 
 def _correlation_influences(x: Centred, y: Centred, r: float) -> Floats:
@@ -145,18 +156,21 @@ def _rows(grouped: Contributions) -> CellEvidence:
         largest_rows=spread.largest.astype(np.int64),
         effective_rows=spread.effective,
         influence=spread.largest,
+        step=STEPS * spread.third,
     )
 
 
 def _with(
-    rows: CellEvidence, *, influence: Floats, spread: _Spread | None = None, differing: Integers | None = None
+    rows: CellEvidence,
+    influence: _Influence,
+    spread: _Spread | None = None,
+    differing: Integers | None = None,
+    steps: float = STEPS,
 ) -> CellEvidence:
-    return CellEvidence(
-        rows=rows.rows,
-        units=rows.units,
-        largest_rows=rows.largest_rows,
-        effective_rows=rows.effective_rows,
-        influence=influence,
+    return msgspec.structs.replace(
+        rows,
+        influence=influence.largest,
+        step=steps * influence.third,
         total=None if spread is None else spread.total,
         largest=None if spread is None else spread.largest,
         second=None if spread is None else spread.second,
@@ -167,38 +181,44 @@ def _with(
 
 def _spread(amounts: Floats, bounds: Integers) -> _Spread:
     n_groups = len(bounds) - 1
-    total, squares, largest, second = (np.zeros(n_groups) for _ in range(4))
+    total, squares, largest, second, third = (np.zeros(n_groups) for _ in range(5))
     for groups, entries in blocks(bounds):
         inside = bounds[groups.start : groups.stop + 1] - entries.start
         block = amounts[entries]
         total[groups] = reduce_groups(np.add, block, inside)
         squares[groups] = reduce_groups(np.add, block * block, inside)
-        largest[groups] = reduce_groups(np.maximum, block, inside)
-        second[groups] = _second_largest(block, largest[groups], inside)
-    return _Spread(total, largest, second, _divide(total**2, squares, empty=0.0))
+        largest[groups], second[groups], third[groups] = _three_largest(block, inside)
+    return _Spread(total, largest, second, third, _divide(total**2, squares, empty=0.0))
 
 
-def _second_largest(amounts: Floats, largest: Floats, bounds: Integers) -> Floats:
-    owner = np.repeat(np.arange(len(largest)), np.diff(bounds))
-    at_top = np.flatnonzero(amounts == largest[owner])
-    first = np.ones(len(at_top), dtype=bool)
-    first[1:] = owner[at_top[1:]] != owner[at_top[:-1]]
-    others = amounts.copy()
-    others[at_top[first]] = 0.0
-    return reduce_groups(np.maximum, others, bounds)
+def _three_largest(amounts: Floats, bounds: Integers) -> tuple[Floats, Floats, Floats]:
+    """Of each group; zero where it has fewer."""
+    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    found = []
+    left = amounts
+    for _ in range(3):
+        top = reduce_groups(np.maximum, left, bounds)
+        found.append(top)
+        at_top = np.flatnonzero(left == top[owner])
+        first = np.ones(len(at_top), dtype=bool)
+        first[1:] = owner[at_top[1:]] != owner[at_top[:-1]]
+        left = left.copy() if left is amounts else left
+        left[at_top[first]] = 0.0
+    return found[0], found[1], found[2]
 
 
-def _influence(sums: Floats, mean: Floats, grouped: Contributions) -> Floats:
-    """Largest |c_u - m n_u| / (n - n_u) of each group; infinite where a unit is the whole group."""
-    result = np.zeros(grouped.n_groups)
+def _influence(sums: Floats, mean: Floats, grouped: Contributions) -> _Influence:
+    """|c_u - m n_u| / (n - n_u), largest and third largest; infinite where a unit is the whole group."""
+    largest, third = np.zeros(grouped.n_groups), np.zeros(grouped.n_groups)
     for groups, entries in blocks(grouped.bounds):
         inside = grouped.bounds[groups.start : groups.stop + 1] - entries.start
         n = grouped.rows[entries]
         total = reduce_groups(np.add, n, inside)
         sizes = np.diff(inside)
         moved = np.abs(sums[entries] - np.repeat(mean[groups], sizes) * n)
-        result[groups] = reduce_groups(np.maximum, _divide(moved, np.repeat(total, sizes) - n, empty=np.inf), inside)
-    return result
+        moved = _divide(moved, np.repeat(total, sizes) - n, empty=np.inf)
+        largest[groups], _, third[groups] = _three_largest(moved, inside)
+    return _Influence(largest, third)
 
 
 def _fewer_class(grouped: Contributions) -> Integers:

@@ -28,6 +28,7 @@ def quantile(rows: Grouped, values: Floats, q: float, least: int) -> Measured:
         largest_rows=base.largest_rows,
         effective_rows=base.effective_rows,
         influence=influence,
+        step=influence,
         differing=differing_units(by_unit, least),
         below=np.floor(base.units * q + 1e-9).astype(np.int64),
         above=np.floor(base.units * (1 - q) + 1e-9).astype(np.int64),
@@ -56,7 +57,7 @@ def distinct(rows: Grouped, pairs: Grouped, least: Integers) -> Measured:
 
 
 def _middle(values: Floats, units: Codes, q: float, least: int) -> tuple[float, float]:
-    """A quantile as the mean of its neighbours, and the most that one unit among them can move it."""
+    """A quantile as the mean of its neighbours, and about the most that one unit among them can move it."""
     last = len(values) - 1
     place = q * last
     low, high = int(np.floor(place)), int(np.ceil(place))
@@ -71,10 +72,11 @@ def _middle(values: Floats, units: Codes, q: float, least: int) -> tuple[float, 
         window = _grow(units[order], low - start, high - start, least)
         if window is not None or (start == 0 and end == last):
             chosen = order[window] if window is not None else order
-            shown = values[chosen]
-            most = np.unique(units[chosen], return_counts=True)[1].max()
-            spread = 0.0 if shown[0] == shown[-1] else float(shown[-1] - shown[0])
-            return float(shown.mean()), spread * float(most) / len(shown)
+            # Each unit among the neighbours counts once, however many of its rows are.
+            _, unit = np.unique(units[chosen], return_inverse=True)
+            shown = np.bincount(unit, weights=values[chosen]) / np.bincount(unit)
+            spread = 0.0 if shown.min() == shown.max() else float(shown.max() - shown.min())
+            return float(shown.mean()), spread / len(shown)
         reach *= 2
 
 

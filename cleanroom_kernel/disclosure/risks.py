@@ -33,6 +33,7 @@ class Check(enum.Enum):
     VARIETY = "variety"
     POSITION = "position"
     ENDPOINT = "endpoints"
+    OUTLIER = "outlier"
     FINITE = "finite"
     PAIRS = "differencing"
     COMBINATIONS = "linear combinations"
@@ -58,7 +59,9 @@ RISKS: dict[OutputClass, frozenset[Risk]] = {
     OutputClass.SHAPE: frozenset(
         {Risk.LOW_COUNT, Risk.LOW_DEGREES, Risk.DOMINANCE, Risk.CLASS_DISCLOSURE, Risk.DIFFERENCING}
     ),
-    OutputClass.POSITION: frozenset({Risk.LOW_COUNT, Risk.CLASS_DISCLOSURE, Risk.SINGLE_VALUE, Risk.DIFFERENCING}),
+    OutputClass.POSITION: frozenset(
+        {Risk.LOW_COUNT, Risk.CLASS_DISCLOSURE, Risk.SINGLE_VALUE, Risk.DOMINANCE, Risk.DIFFERENCING}
+    ),
     OutputClass.ENDPOINT: frozenset({Risk.LOW_COUNT, Risk.SINGLE_VALUE, Risk.DIFFERENCING}),
     OutputClass.EVALUATION: frozenset({Risk.LOW_COUNT, Risk.CLASS_DISCLOSURE, Risk.DOMINANCE, Risk.DIFFERENCING}),
     OutputClass.MODEL: frozenset(
@@ -68,7 +71,7 @@ RISKS: dict[OutputClass, frozenset[Risk]] = {
 
 CHECKS: dict[Risk, frozenset[Check]] = {
     Risk.LOW_COUNT: frozenset({Check.UNITS, Check.TWICE, Check.EVALUATION}),
-    Risk.DOMINANCE: frozenset({Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.FINITE}),
+    Risk.DOMINANCE: frozenset({Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.OUTLIER, Check.FINITE}),
     Risk.CLASS_DISCLOSURE: frozenset({Check.VARIETY, Check.CLASSES}),
     Risk.DIFFERENCING: frozenset({Check.PAIRS, Check.COMBINATIONS}),
     Risk.LOW_DEGREES: frozenset({Check.TWICE, Check.EFFECTIVE, Check.FAMILY}),
@@ -93,16 +96,18 @@ CLASS_OF: dict[Kind, OutputClass] = {
 }
 
 # Checks of single cells; the two of differencing look at the ledger and apply to every kind (`gate.py`).
-_SHAPE = frozenset({Check.TWICE, Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY, Check.FINITE})
+_CONTRIBUTIONS = frozenset({Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.OUTLIER, Check.VARIETY})
+_SUM = _CONTRIBUTIONS | {Check.UNITS, Check.FINITE}
+_SHAPE = _CONTRIBUTIONS | {Check.TWICE, Check.FINITE}
 
 APPLIES: dict[Kind, frozenset[Check]] = {
-    Kind.COUNT: frozenset({Check.UNITS, Check.ROWS}),
-    Kind.SELECTED: frozenset({Check.UNITS, Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY}),
+    Kind.COUNT: frozenset({Check.UNITS, Check.ROWS, Check.OUTLIER}),
+    Kind.SELECTED: _CONTRIBUTIONS | {Check.UNITS},
     Kind.UNITS: frozenset({Check.UNITS}),
     Kind.DISTINCT: frozenset({Check.UNITS}),
-    Kind.SUM: frozenset({Check.UNITS, Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY, Check.FINITE}),
-    Kind.MEAN: frozenset({Check.UNITS, Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY, Check.FINITE}),
-    Kind.SHARE: frozenset({Check.UNITS, Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY}),
+    Kind.SUM: _SUM,
+    Kind.MEAN: _SUM,
+    Kind.SHARE: _CONTRIBUTIONS | {Check.UNITS},
     Kind.VARIANCE: _SHAPE,
     Kind.DEVIATION: _SHAPE,
     Kind.CORRELATION: _SHAPE,

@@ -175,6 +175,12 @@ DATA: tuple[Rule, ...] = (
         "disclosure.display",
     ),
     Rule(
+        "C7b",
+        "outlier",
+        "Nobody has more influence on a number than the step in which it is shown, which is taken from others.",
+        "disclosure.checks.outlier",
+    ),
+    Rule(
         "C8",
         "budget",
         "Of one measure, at most {released_share:.0%} as many independent numbers are released as there are patients "
@@ -230,6 +236,7 @@ OF_CHECK: dict[Check, str] = {
     Check.CLASSES: "C3b",
     Check.POSITION: "C4",
     Check.ENDPOINT: "C4b",
+    Check.OUTLIER: "C7b",
     Check.FINITE: "C16",
     Check.PAIRS: "C5",
     Check.COMBINATIONS: "C6",
