@@ -6,10 +6,11 @@ Without it every interpreter would look at every font for a second, and then fai
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,18 +54,20 @@ class FontCache(Struct, frozen=True):
             descriptors[name] = descriptor
         return descriptors
 
-    def copy(self, owner: int | None) -> str:
-        """A new directory with the files, for one process: it must own it, though Landlock lets it write nothing."""
-        directory = tempfile.mkdtemp(prefix="cleanroom-fonts-")
-        for name, content in self.files.items():
-            path = os.path.join(directory, name)
-            Path(path).write_bytes(content)
-            if owner is not None:
+    @contextmanager
+    def copied(self, owner: int | None) -> Iterator[str]:
+        """A directory with the files, for one process: it must own it, though Landlock lets it write nothing."""
+        with tempfile.TemporaryDirectory(prefix="cleanroom-fonts-") as directory:
+            for name, content in self.files.items():
+                Path(directory, name).write_bytes(content)
+            if owner is None:
+                yield directory
+                return
+            # a root that lacks DAC_OVERRIDE, as in a container, can use only what is its own: the directory goes last,
+            # and comes back before it is removed
+            for path in (*Path(directory).iterdir(), directory):
                 os.chown(path, owner, owner)
-        if owner is not None:
-            os.chown(directory, owner, owner)
-        return directory
-
-
-def discard(directory: str) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+            try:
+                yield directory
+            finally:
+                os.chown(directory, os.geteuid(), -1, follow_symlinks=False)

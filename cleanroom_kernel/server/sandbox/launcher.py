@@ -16,7 +16,7 @@ from contextlib import ExitStack
 import msgspec
 from msgspec import Struct
 
-from cleanroom_kernel.server.sandbox import bubblewrap, descriptors, fonts, orders, uids
+from cleanroom_kernel.server.sandbox import bubblewrap, descriptors, orders, uids
 from cleanroom_kernel.server.sandbox.cgroups import Group
 from cleanroom_kernel.server.sandbox.descriptors import Output
 from cleanroom_kernel.server.sandbox.fonts import FontCache
@@ -159,9 +159,7 @@ def _fonts(
     if not profile.fonts:
         return _Cache()
     if layers.bubblewrap is None:
-        directory = cache.copy(uid)
-        kept.callback(fonts.discard, directory)
-        return _Cache(directory)
+        return _Cache(kept.enter_context(cache.copied(uid)))
     files = cache.in_memory()
     for descriptor in files.values():
         spawning.callback(os.close, descriptor)

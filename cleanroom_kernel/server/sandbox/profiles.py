@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct, field
+from traitlets import TraitError
 
 from cleanroom_kernel.server.sandbox.programs.rules import ProgramName
 from cleanroom_kernel.server.sandbox.settings import SandboxConfig, within
@@ -66,8 +67,8 @@ class Profile(Struct, frozen=True):
     threads: int | None = None
 
 
-class GrantError(ValueError):
-    """A directory that a confined process must read holds something that it must not."""
+class GrantError(TraitError):
+    """A directory that a confined process must read holds something that it must not: a fault of the settings."""
 
 
 def interpreter(config: SandboxConfig) -> Profile:

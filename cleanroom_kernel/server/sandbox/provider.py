@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from cleanroom_kernel.server.launching import Role
@@ -46,6 +47,7 @@ class SandboxLauncher:
         self._pool = pool
         self._parent_group = parent_group
         self._fonts = FontCache.build()
+        self._starters = ThreadPoolExecutor(thread_name_prefix="sandbox-start")
 
     @classmethod
     def establish(
@@ -74,10 +76,9 @@ class SandboxLauncher:
 
     async def launch(self, role: Role, command: Sequence[str], *, fds: Sequence[int], stderr: int) -> Confined:
         """A confined and confirmed process. Raises OSError (LaunchError, NoUidLeftError) when there is none."""
-        loop = asyncio.get_running_loop()
-        starting = loop.run_in_executor(None, self._start, role, tuple(command), tuple(fds), os.dup(stderr))
+        starting = self._starters.submit(self._start, role, tuple(command), tuple(fds), os.dup(stderr))
         try:
-            return await asyncio.shield(starting)
+            return await asyncio.shield(asyncio.wrap_future(starting))
         except asyncio.CancelledError:
             starting.add_done_callback(_close_unwanted)
             raise
@@ -123,7 +124,7 @@ class SandboxLauncher:
         return group
 
 
-def _close_unwanted(starting: asyncio.Future[Confined]) -> None:
-    """The session that asked is gone; its process must not stay."""
+def _close_unwanted(starting: Future[Confined]) -> None:
+    """The session that asked is gone, and maybe its event loop too; its process must not stay."""
     if starting.exception() is None:
-        asyncio.get_running_loop().run_in_executor(None, starting.result().close)
+        starting.result().close()
