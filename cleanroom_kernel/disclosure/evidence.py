@@ -141,8 +141,8 @@ def _correlation_influences(x: Centred, y: Centred, r: float) -> Floats:
     """Influence function of the correlation, summed over each unit's rows."""
     n = len(x.deviations)
     with np.errstate(divide="ignore", invalid="ignore"):
-        zx = x.deviations * np.sqrt(n / x.sum_of_squares) if n else x.deviations
-        zy = y.deviations * np.sqrt(n / y.sum_of_squares) if n else y.deviations
+        zx = x.deviations * np.sqrt(np.divide(n, x.sum_of_squares)) if n else x.deviations
+        zy = y.deviations * np.sqrt(np.divide(n, y.sum_of_squares)) if n else y.deviations
     return contributions(x.rows, zx * zy - r * (zx**2 + zy**2) / 2).sums
 
 

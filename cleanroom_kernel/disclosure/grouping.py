@@ -65,12 +65,17 @@ def contributions(grouped: Grouped, values: Floats | None = None) -> Contributio
     """Rows and sums of `values` of each unit in each group; without values the sums are those of ones."""
     if values is None:
         counts = _per_unit(grouped, np.ones(len(grouped.codes)))
-        return Contributions(counts.indptr.astype(np.int64), counts.indices, counts.data, counts.data)
+        return Contributions(_bounds(grouped, counts), counts.indices, counts.data, counts.data)
     both = np.empty(len(values), dtype=np.complex128)  # two sums for one pass
     both.real = values
     both.imag = 1.0
     found = _per_unit(grouped, both)
-    return Contributions(found.indptr.astype(np.int64), found.indices, found.data.imag, found.data.real)
+    return Contributions(_bounds(grouped, found), found.indices, found.data.imag, found.data.real)
+
+
+def _bounds(grouped: Grouped, found: Any) -> Integers:
+    """Where each group's entries start; no group has none, though its matrix has a row."""
+    return found.indptr[: grouped.n_groups + 1].astype(np.int64)  # type: ignore[no-any-return]
 
 
 def _per_unit(grouped: Grouped, data: NDArray[Any]) -> Any:

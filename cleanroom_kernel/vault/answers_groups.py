@@ -58,8 +58,8 @@ def groups(keys: list[pl.Series], fields: list[Field], *, keep_null: bool, compl
         raise OverflowError("too many combinations of labels")
     combined = coded[0].codes if len(coded) == 1 else _combined(coded, sizes)
     all_declared = complete and all(key.declared for key in coded) and every <= _MOST_DECLARED
-    # A single key that is not declared has the labels that were found.
-    if all_declared or (len(coded) == 1 and not coded[0].declared):
+    # A single key that is not declared has the labels that were found; null may be none of them.
+    if all_declared or (len(coded) == 1 and not coded[0].declared and not keep_null):
         present = np.arange(len(coded[0].labels) if len(coded) == 1 else every)
         codes = combined
     else:
