@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import threading
@@ -98,6 +99,7 @@ class Connection:
             with _uninterrupted():
                 self._channel.send(request)
             while True:
+                _wait(self._channel.fileno())
                 reply = self._channel.receive()
                 if reply.number in (request.number, 0):
                     return reply.answer
@@ -122,6 +124,13 @@ class Connection:
         if not isinstance(answer, wanted):
             raise VaultLost("The vault's answer does not fit the question.")
         return answer
+
+
+def _wait(descriptor: int) -> None:
+    """Until something arrives. Libraries (Polars among them) make SIGINT restart a `recv`; a `poll` it always ends."""
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    ready.poll()
 
 
 @contextlib.contextmanager

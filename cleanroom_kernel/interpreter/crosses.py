@@ -13,7 +13,7 @@ from cleanroom_kernel.interpreter.binning import domain
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.joins import side_by_side
-from cleanroom_kernel.interpreter.results import attributed, provenance_of, setting
+from cleanroom_kernel.interpreter.results import Marks, carried, setting, threshold_sign
 
 ALL = "All"
 
@@ -62,15 +62,14 @@ def _crossed(result: Any, n_rows: int, empty: bool) -> pd.DataFrame:
     levels = list(range(n_rows, result.index.nlevels))
     table = result.unstack(levels).sort_index(axis=1)
     absent = pd.Series(True, index=result.index).unstack(levels).sort_index(axis=1).isna()
-    known = provenance_of(result)
-    hidden = {_crossed_label(row, column, n_rows) for row, column in known.hidden} if known else set()
+    unknown: Marks = {}
     if empty:
         if setting("minimum_units", 0) > 1:
-            hidden |= {(row, column) for row, column in zip(*_labels_where(absent), strict=True)}
+            unknown = dict.fromkeys(zip(*_labels_where(absent), strict=True), threshold_sign())
         else:
             table = table.where(~absent, 0)
         table = table if table.isna().any(axis=None) else table.astype("int64")
-    return attributed(table, hidden, *(known.receipts if known else ()))
+    return carried(table, result, lambda row, column: _crossed_label(row, column, n_rows), unknown)
 
 
 def _labels_where(marks: pd.DataFrame) -> tuple[list[Hashable], list[Hashable]]:
@@ -96,8 +95,7 @@ def _normalized(table: pd.DataFrame, how: Any) -> pd.DataFrame:
 
 def _with_totals(table: pd.DataFrame, counts: pd.DataFrame, how: Any, name: Hashable) -> pd.DataFrame:
     """Totals over the shown cells: public arithmetic, as pandas lays it out for each kind of shares."""
-    known = provenance_of(table)
-    rows, columns, total = counts.sum(axis=1), counts.sum(), counts.sum().sum()
+    rows, columns, total = counts.sum(axis=1, min_count=1), counts.sum(min_count=1), counts.sum().sum()
     result = table.copy()
     if how not in ("index",):
         result[_total_label(table.columns, name)] = rows if not how else rows / total
@@ -109,7 +107,9 @@ def _with_totals(table: pd.DataFrame, counts: pd.DataFrame, how: Any, name: Hash
         result.loc[_total_label(table.index, name), :] = last
     if not how and not result.isna().any(axis=None):
         result = result.astype("int64")
-    return attributed(result, set(known.hidden), *known.receipts) if known else result
+    gone = [(label, _total_label(table.columns, name)) for label in rows.index[rows.isna()]]
+    gone += [(_total_label(table.index, name), label) for label in columns.index[columns.isna()]]
+    return carried(result, table, more=dict.fromkeys(gone, threshold_sign()))
 
 
 def _total_label(index: pd.Index, name: Hashable) -> Hashable:

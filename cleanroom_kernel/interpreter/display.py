@@ -68,21 +68,17 @@ def _note(text: str) -> str:
 # -- released results -------------------------------------------------------------------------------------------------
 def result_html(result: pd.DataFrame) -> str | None:
     known = provenance_of(result)
-    if known is None:
-        return result._repr_html_()
-    return marked(result, known)._repr_html_() + "".join(map(_note, notes(result, known)))
+    return (marked(result, known)._repr_html_() or "") + "".join(map(_note, notes(known)))
 
 
 def result_text(result: pd.DataFrame | pd.Series) -> str:
     known = provenance_of(result)
-    if known is None:
-        return repr(result)
-    return "\n".join([repr(marked(result, known)), *notes(result, known)])
+    return "\n".join([repr(marked(result, known)), *notes(known)])
 
 
 def marked(result: Any, known: Provenance) -> Any:
-    """A copy in which the cells that were suppressed say so."""
-    if not known.hidden or len(result) > MARKED_LIMIT or not result.index.is_unique:
+    """A copy in which the cells that show no number say so."""
+    if not known.marks or len(result) > MARKED_LIMIT or not result.index.is_unique:
         return result
     table = result.to_frame() if isinstance(result, pd.Series) else result
     if not table.columns.is_unique:
@@ -90,15 +86,13 @@ def marked(result: Any, known: Provenance) -> Any:
     shown = table.copy()
     for position, name in enumerate(table.columns):
         key = None if isinstance(result, pd.Series) else name
-        marks = [(row, key) in known.hidden for row in table.index] & table.iloc[:, position].isna().to_numpy()
-        if marks.any():
+        signs = [known.marks.get((row, key), "") for row in table.index]
+        hidden = [bool(sign) and missing for sign, missing in zip(signs, table.iloc[:, position].isna(), strict=True)]
+        if any(hidden):
             texts = _formatted(table.iloc[:, position])
-            column = [known.sign if mark else text for mark, text in zip(marks, texts, strict=True)]
-            shown = shown.astype({name: object})
+            column = [sign if hide else text for sign, hide, text in zip(signs, hidden, texts, strict=True)]
             shown.isetitem(position, pd.Series(column, index=table.index, dtype=object))
-    if not isinstance(result, pd.Series):
-        return shown
-    return shown.iloc[:, 0].rename(result.name)
+    return shown.iloc[:, 0].rename(result.name) if isinstance(result, pd.Series) else shown
 
 
 def _formatted(column: pd.Series) -> list[str]:
@@ -110,14 +104,14 @@ def _formatted(column: pd.Series) -> list[str]:
     return [line.strip() for line in lines]
 
 
-def notes(result: Any, known: Provenance) -> list[str]:
-    """One line on what is not shown; none where everything is."""
+def notes(known: Provenance) -> list[str]:
+    """One quiet line on what is not shown; none where everything is."""
     suppressed = sum(receipt.suppressed for receipt in known.receipts)
     if not suppressed:
         return []
-    rules = dict.fromkeys(rule for receipt in known.receipts for rule in receipt.rules)
+    names = dict.fromkeys(rule.partition(":")[0] for receipt in known.receipts for rule in receipt.rules)
     cells = "1 cell is" if suppressed == 1 else f"{suppressed} cells are"
-    return [f"{cells} not shown: {'; '.join(rules)}."]
+    return [f"{cells} not shown by the room's policy (rules {', '.join(names)}; room.receipts[-1] has them in full)."]
 
 
 def install(shell: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
@@ -12,7 +13,7 @@ from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.reductions import without_identifiers
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal, rehearse
-from cleanroom_kernel.interpreter.results import KEY, asked, groups
+from cleanroom_kernel.interpreter.results import KEY, asked, carried, groups, setting, threshold_sign
 from cleanroom_kernel.plan import aggregates
 from cleanroom_kernel.plan.aggregates import Correlation, Summary
 from cleanroom_kernel.plan.expressions import Named
@@ -74,12 +75,27 @@ def _counted(
 
     def build(grid: Grid, receipt: Receipt) -> pd.Series:
         counts = groups(grid, receipt, [key._twin for key in keys], template)
+        if len(keys) == 1 and isinstance(keys[0]._twin.dtype, pd.CategoricalDtype):
+            counts = _all_categories(counts)
         if normalize:
             total = counts.sum() if not receipt.suppressed else _total(rows, keys, dropna)
             counts = counts / total
         return counts.sort_values(ascending=ascending, kind="stable") if sort else counts
 
     return asked(question, build, template)
+
+
+def _all_categories(counts: pd.Series) -> pd.Series:
+    """Counts of categories that were not listed, as pandas has them: none, or too few to be told from none."""
+    absent = counts.index.categories.difference(counts.index, sort=False)
+    if absent.empty:
+        return counts
+    unknown = setting("minimum_units", 0) > 1
+    index = pd.CategoricalIndex([*counts.index, *absent], dtype=counts.index.dtype, name=counts.index.name)
+    values = [*counts, *[np.nan if unknown else 0] * len(absent)]
+    result = pd.Series(values, index=index, name=counts.name, dtype=None if unknown else counts.dtype)
+    more = {(label, None): threshold_sign() for label in absent} if unknown else {}
+    return carried(result, counts, more=more)
 
 
 def _total(rows: Any, keys: list[Column], dropna: bool) -> int:

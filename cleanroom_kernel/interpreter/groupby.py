@@ -109,7 +109,8 @@ class GroupBy:
             raise AttributeError(f"{known.__name__!r} object has no attribute {name!r}")
         raise Unavailable(
             f"groupby(…).{name} is not available for rows in a clean room.",
-            suggestion="With the patient's id among the keys there are shift, cumsum, rank, first, transform and more.",
+            suggestion="Statistics are there (mean, agg, describe, value_counts), and with the patient's id among the "
+            "keys shift, cumsum, rank, first and transform.",
         )
 
     def __dir__(self) -> Iterable[str]:

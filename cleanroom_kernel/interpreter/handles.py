@@ -6,6 +6,7 @@ registered on the two classes by the other modules, one table or module per fami
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
@@ -41,7 +42,14 @@ class Handle:
         return self._twin
 
     def __getattr__(self, name: str) -> Any:
+        self._raise_from_property(name)
         raise self._unavailable(name)
+
+    def _raise_from_property(self, name: str) -> None:
+        """Python asks here as well when a property raises an AttributeError; its own words are the better ones."""
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            own.fget(self)
 
     def _unavailable(self, name: str) -> Exception:
         if name.startswith("_") or not hasattr(self._pandas, name):
@@ -99,6 +107,7 @@ class Frame(Handle):
     def __getattr__(self, name: str) -> Any:
         if name in self.__dict__.get("_columns", ()):
             return self._column(name)
+        self._raise_from_property(name)
         raise self._unavailable(name)
 
     def __dir__(self) -> Iterable[str]:
@@ -182,6 +191,12 @@ def moved(handle: Any, rows: Relation, twin: Any) -> Any:
     return RowSet(rows, twin)
 
 
+def caller() -> tuple[int, int]:
+    """The instruction of the code that called a method of a handle: its frame and the position in it."""
+    frame = sys._getframe(2)
+    return id(frame), frame.f_lasti
+
+
 def is_handle(value: Any) -> bool:
     return isinstance(value, Handle)
 
@@ -191,6 +206,7 @@ __all__ = [
     "Frame",
     "Handle",
     "RowSet",
+    "caller",
     "derived",
     "frame_of",
     "is_handle",

@@ -20,7 +20,7 @@ from cleanroom_kernel.interpreter.reductions import (
     without_identifiers,
 )
 from cleanroom_kernel.interpreter.rehearsal import rehearse
-from cleanroom_kernel.interpreter.results import asked, attributed, laid_out, provenance_of
+from cleanroom_kernel.interpreter.results import asked, carried, laid_out
 from cleanroom_kernel.plan import aggregates
 from cleanroom_kernel.plan.aggregates import Summary
 from cleanroom_kernel.plan.schema import DType
@@ -39,14 +39,12 @@ def describe_column(self: Column, percentiles: Any = None, include: Any = None, 
     frame = Frame(self._rows, {self.name: self._expression}, self._twin.to_frame(self.name), self._index)
     template = self._twin.describe(percentiles)
     table = _described(frame, template.to_frame(self.name))
-    result = table[self.name].rename(template.name)
-    hidden = {(row, None) for row, _ in provenance_of(table).hidden} if provenance_of(table) else set()
-    return attributed(result, hidden, *(provenance_of(table).receipts if provenance_of(table) else ()))
+    return carried(table[self.name].rename(template.name), table, lambda row, column: (row, None))
 
 
 def _described(frame: Frame, template: pd.DataFrame) -> pd.DataFrame:
     at: dict[tuple[int, int], int] = {}
-    marks: dict[tuple[int, int], bool] = {}
+    never: set[tuple[int, int]] = set()
     asking: list[aggregates.Column] = []
     for j, label in enumerate(template.columns):
         for i, row in enumerate(template.index):
@@ -55,8 +53,8 @@ def _described(frame: Frame, template: pd.DataFrame) -> pd.DataFrame:
                 at[i, j] = len(asking)
                 asking.append(aggregates.Column(label_of(str(row), label), wanted))
             elif row in ENDPOINTS and pd.notna(template.iloc[i, j]):
-                marks[i, j] = True
-    build = laid_out(template, at, marks)
+                never.add((i, j))
+    build = laid_out(template, at, never)
     result = asked(Summary(frame._rows, tuple(asking)), build, template)
     return _with_most_frequent(frame, result)
 

@@ -159,7 +159,9 @@ def _joined_back(grouping: Grouping, rows: Relation, found: Wanted) -> tuple[Rel
     per_unit = PerUnit(source, names, (msgspec.structs.replace(part, name=name),))
     rows = contexts.meet(rows, source)
     if name not in rows.fields:
-        rows = Join(rows, per_unit, names, names, How.LEFT)
+        before, _ = _unsorted(rows, set(names))
+        joined = Join(before, per_unit, names, names, How.LEFT)
+        rows = joined if before is rows else contexts.meet(rows, joined)
     return rows, finish(Value(name))
 
 
@@ -217,7 +219,12 @@ def _windowed(
 ) -> tuple[Relation, Expression]:
     """A window, placed before a sort by columns where there is one: then it also belongs to the unsorted rows."""
     rows, names = _key_names(grouping, rows)
-    over, order = _unsorted(rows, names, of)
+    over, sort = _unsorted(rows, {*names, *(contexts.names_in(of) if of is not None else ())})
+    order: tuple[str, ...] | None = ()
+    if sort is not None:
+        over, order = _ordered(over, sort, names)
+    if order is None:
+        over, order = rows, ()
     draft = Window(over, "__window", WindowFunction(name), names, of, order, periods)
     hidden = contexts.hidden_name(name, draft)
     if hidden in rows.fields:
@@ -226,21 +233,25 @@ def _windowed(
     return (contexts.meet(rows, placed) if over is not rows else placed), Value(hidden)
 
 
-def _unsorted(rows: Relation, keys: tuple[str, ...], of: Expression | None) -> tuple[Relation, tuple[str, ...]]:
-    """The rows before a last sort by ascending columns, and those columns as the window's own order."""
+def _unsorted(rows: Relation, needed: set[str]) -> tuple[Relation, Sort | None]:
+    """The rows before a last sort, if the columns `needed` are there already; and that sort."""
     path = contexts.path_of(rows)
-    if not path.narrowed or not isinstance(path.narrowed[-1], Sort):
-        return rows, ()
-    sort = path.narrowed[-1]
-    names = [by.name if isinstance(by, Value) else None for by in sort.by]
-    before = sort.over
-    needed = {*keys, *(contexts.names_in(of) if of is not None else ())}
-    if any(sort.descending) or None in names or not needed <= set(before.fields):
-        return rows, ()
-    order = tuple(name for name in names if name is not None and name not in keys)
-    if any(before.fields[name].role.is_opaque for name in order):
-        return rows, ()
-    return before, order
+    if path.narrowed and isinstance(path.narrowed[-1], Sort) and needed <= set(path.narrowed[-1].over.fields):
+        return path.narrowed[-1].over, path.narrowed[-1]
+    return rows, None
+
+
+def _ordered(over: Relation, sort: Sort, keys: tuple[str, ...]) -> tuple[Relation, tuple[str, ...] | None]:
+    """The columns of an ascending sort under names, for a window's own order; None where it cannot have it."""
+    names = []
+    for by, descending in zip(sort.by, sort.descending, strict=True):
+        if isinstance(by, Value) and by.name in keys:
+            continue
+        if descending or type_of(by, over.fields).role.is_opaque:
+            return over, None
+        over, name = contexts.named_in(over, by)
+        names.append(name)
+    return over, tuple(names)
 
 
 def _alongside(grouping: Grouping, rows: Relation, columns: dict[Hashable, Expression], rehearsal: Rehearsal) -> Any:

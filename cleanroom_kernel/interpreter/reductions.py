@@ -13,7 +13,7 @@ import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
 from cleanroom_kernel.interpreter.errors import HandleError
-from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, derived, method
+from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, caller, derived, method
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal, rehearse
 from cleanroom_kernel.interpreter.results import asked, endpoints_shown, laid_out, listed, scalar, whole
 from cleanroom_kernel.interpreter.rowwise import ACROSS
@@ -152,7 +152,8 @@ def without_identifiers(frame: Frame) -> Frame:
 
 def with_roles(frame: Frame, roles: set[Role]) -> Frame:
     names = [name for name, of in frame._columns.items() if type_of(of, frame._rows.fields).role in roles]
-    return Frame(frame._rows, {name: frame._columns[name] for name in names}, frame._twin[names], frame._index)
+    twin = frame._twin.loc[:, [name in names for name in frame._columns]]
+    return Frame(frame._rows, {name: frame._columns[name] for name in names}, twin, frame._index)
 
 
 _OF_IDENTIFIERS = {"count": set(Role), "nunique": {Role.FEATURE, Role.UNIT}}
@@ -195,7 +196,7 @@ def _frame_quantiles(frame: Frame, shares: list[float], template: pd.DataFrame) 
             at[i, j] = len(asking)
             asked_for = _quantile(frame._columns[label], share)
             asking.append(aggregates.Column(label_of(f"quantile {share}", label), asked_for))
-    return asked(Summary(frame._rows, tuple(asking)), laid_out(template, at, {}), template)
+    return asked(Summary(frame._rows, tuple(asking)), laid_out(template, at, set()), template)
 
 
 def across(frame: Frame, name: str, options: dict[str, Any]) -> Column:
@@ -287,7 +288,12 @@ def _truths(frame: Frame) -> Frame:
 # -- numbers of rows --------------------------------------------------------------------------------------------------
 @method(Column, Frame, RowSet, name="__len__")
 def length(self: Any) -> int:
-    """The number of rows, through the gate: rounded as the policy rounds counts."""
+    """The number of rows, through the gate: rounded as the policy rounds counts.
+
+    list(df) calls this after `__iter__`, in one instruction, only to guess how many names come: nothing is asked then.
+    """
+    if self.__dict__.pop("_iterated", None) == caller():
+        raise TypeError("no length is needed")
     return asked(Summary(self._rows, (aggregates.Column("rows", aggregates.Size()),)), whole, len(self._twin))
 
 

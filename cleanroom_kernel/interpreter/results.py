@@ -25,13 +25,18 @@ Answer = TypeVar("Answer")
 KEY = "cleanroom"
 
 
+NEVER = "–"  # what no policy but the tests' shows at all, such as a minimum
+
+Cell = tuple[Hashable, Hashable]  # label of the row, label of the column (None in a Series)
+Marks = dict[Cell, str]  # cells that show no number, and what is shown instead
+
+
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from: its receipts, and the cells (row label, column label) that show no number."""
+    """Where a result comes from: its receipts, and the cells that show no number."""
 
-    receipts: tuple[Receipt, ...]
-    hidden: frozenset[tuple[Hashable, Hashable]] = field(default=frozenset())
-    sign: str = "<k"
+    receipts: tuple[Receipt, ...] = ()
+    marks: Marks = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Provenance:
         """pandas copies attrs at every step; this never changes."""
@@ -80,25 +85,32 @@ def listed(template: pd.Series | None, labels: Sequence[Hashable]) -> Callable[[
     def build(grid: Grid, receipt: Receipt) -> pd.Series:
         index = template.index if template is not None else pd.Index(labels)
         values = _values([column[0] for column in grid.values], None if template is None else template.dtype)
-        hidden = {(label, None) for label, (mark,) in zip(index, grid.suppressed, strict=True) if mark}
-        return attributed(pd.Series(values, index=index, name=getattr(template, "name", None)), hidden, receipt)
+        small = threshold_sign()
+        marks = {(label, None): small for label, (mark,) in zip(index, grid.suppressed, strict=True) if mark}
+        return attributed(pd.Series(values, index=index, name=getattr(template, "name", None)), marks, receipt)
 
     return build
 
 
-def laid_out(template: pd.DataFrame, at: dict[tuple[int, int], int], marks: dict[tuple[int, int], bool]) -> Any:
+def laid_out(template: pd.DataFrame, at: dict[tuple[int, int], int], never: set[tuple[int, int]]) -> Any:
     """A table of statistics over all rows, as describe gives: cell (i, j) is column `at[i, j]` of the grid."""
 
     def build(grid: Grid, receipt: Receipt) -> pd.DataFrame:
-        result, hidden = template.copy(), set()
+        result, marks, small = template.copy(), {}, threshold_sign()
         for j, label in enumerate(template.columns):
             found = [at.get((i, j), -1) for i in range(len(template))]
             values = [None if position < 0 else grid.values[position][0] for position in found]
-            result[label] = pd.Series(_values(values, template[label].dtype), index=template.index)
+            if template[label].dtype == object:
+                cells = [number(value, like) for value, like in zip(values, template[label], strict=True)]
+                result[label] = pd.Series(cells, index=template.index, dtype=object)
+            else:
+                result[label] = pd.Series(_values(values, template[label].dtype), index=template.index)
             for i, position in enumerate(found):
-                if (position >= 0 and grid.suppressed[position][0]) or marks.get((i, j)):
-                    hidden.add((template.index[i], label))
-        return attributed(result, hidden, receipt)
+                if position >= 0 and grid.suppressed[position][0]:
+                    marks[template.index[i], label] = small
+                elif (i, j) in never:
+                    marks[template.index[i], label] = NEVER
+        return attributed(result, marks, receipt)
 
     return build
 
@@ -116,52 +128,51 @@ def groups(
     Column j of the result is column `at[j]` of the grid, and never shown where that is -1.
     """
     index = labels_index(grid.rows, keys)
-    never = (None,) * len(index), (True,) * len(index)
-    cells = [
-        never if j < 0 else (grid.values[j], grid.suppressed[j])
-        for j in (range(len(grid.columns)) if at is None else at)
-    ]
-    flags: dict[Hashable, Any]
+    never = (None,) * len(index), (NEVER,) * len(index)
+    small = threshold_sign()
+    signs = [tuple(small if mark else "" for mark in column) for column in grid.suppressed]
+    cells = [never if j < 0 else (grid.values[j], signs[j]) for j in (range(len(grid.columns)) if at is None else at)]
+    by_column: dict[Hashable, tuple[str, ...]]
     if isinstance(template, pd.Series):
         result: Any = pd.Series(_values(cells[0][0], template.dtype), index=index, name=template.name)
-        flags = {None: cells[0][1]}
+        by_column = {None: cells[0][1]}
     else:
         data = [_values(values, dtype) for (values, _), dtype in zip(cells, template.dtypes, strict=True)]
         result = pd.DataFrame(dict(enumerate(data)), index=index)
         result.columns = template.columns
-        flags = {name: marks for name, (_, marks) in zip(template.columns, cells, strict=True)}
-    hidden = {(label, name) for name, marks in flags.items() for label, mark in zip(index, marks, strict=True) if mark}
+        by_column = {name: column for name, (_, column) in zip(template.columns, cells, strict=True)}
+    marks = {
+        (label, name): sign
+        for name, column in by_column.items()
+        for label, sign in zip(index, column, strict=True)
+        if sign
+    }
     result = result.sort_index(kind="stable") if sort and len(result) > 1 else result
-    return attributed(result, hidden, receipt)
+    return attributed(result, marks, receipt)
 
 
 def renumbered(result: pd.Series | pd.DataFrame, name: Hashable = None) -> pd.DataFrame:
     """`result.reset_index()`, with the marks of its suppressed cells moved along."""
     positions = {label: position for position, label in enumerate(result.index)}
     table = result.reset_index(name=name) if name is not None else result.reset_index()
-    known = provenance_of(result)
-    if known is not None:
-        series_name = table.columns[-1]
-        hidden = {(positions[row], series_name if column is None else column) for row, column in known.hidden}
-        table = attributed(table, hidden, *known.receipts)
-    return table
+    last = table.columns[-1]
+    return carried(table, result, lambda row, column: (positions[row], last if column is None else column))
 
 
 def labels_index(rows: Sequence[tuple[Label, ...]], keys: Sequence[pd.Series]) -> pd.Index:
     """The index that pandas' groupby gives for these labels."""
     if len(keys) == 1:
-        labels = _labels([row[0] for row in rows], keys[0], alone=True)
+        labels = _labels([row[0] for row in rows], keys[0])
         return pd.Index(labels, name=keys[0].name, dtype=labels.dtype)
-    levels = [_labels([row[i] for row in rows], key, alone=False) for i, key in enumerate(keys)]
+    levels = [_labels([row[i] for row in rows], key) for i, key in enumerate(keys)]
     return pd.MultiIndex.from_arrays(levels, names=[key.name for key in keys])
 
 
-def _labels(labels: list[Label], key: pd.Series, alone: bool) -> Any:
+def _labels(labels: list[Label], key: pd.Series) -> Any:
     dtype = key.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         by_text = {str(category): category for category in dtype.categories}
-        values = pd.Categorical([by_text.get(str(label), label) for label in labels], dtype=dtype)
-        return values if alone else values.remove_unused_categories()
+        return pd.Categorical([by_text.get(str(label), label) for label in labels], dtype=dtype)
     if pd.api.types.is_integer_dtype(dtype) and any(label is None for label in labels):
         dtype = "float64"
     if pd.api.types.is_numeric_dtype(dtype) or isinstance(dtype, pd.StringDtype):
@@ -180,15 +191,25 @@ def _values(values: Sequence[Number], dtype: Any) -> Any:
     return np.array([np.nan if value is None else value for value in values], dtype="float64")
 
 
-def attributed(result: Answer, hidden: set[tuple[Hashable, Hashable]], *receipts: Receipt) -> Answer:
+def attributed(result: Answer, marks: Marks, *receipts: Receipt) -> Answer:
     """`result` with its provenance."""
-    result.attrs[KEY] = Provenance(receipts, frozenset(hidden), threshold_sign())  # type: ignore[attr-defined]
+    result.attrs[KEY] = Provenance(receipts, marks)  # type: ignore[attr-defined]
     return result
 
 
-def provenance_of(result: Any) -> Provenance | None:
+def carried(
+    result: Answer, source: Any, move: Callable[[Any, Any], Cell] | None = None, more: Marks | None = None
+) -> Answer:
+    """`result`, made of the released `source`, with its provenance; `move` tells where a marked cell has gone."""
+    known = provenance_of(source)
+    marks = {(move(*cell) if move else cell): sign for cell, sign in known.marks.items()}
+    return attributed(result, {**marks, **(more or {})}, *known.receipts)
+
+
+def provenance_of(result: Any) -> Provenance:
+    """That of a released result, or an empty one."""
     found = getattr(result, "attrs", {}).get(KEY)
-    return found if isinstance(found, Provenance) else None
+    return found if isinstance(found, Provenance) else Provenance()
 
 
 def array(payload: Array) -> np.ndarray:

@@ -19,6 +19,24 @@ from cleanroom_kernel.plan.schema import Column, Role, SchemaError, TableSchema
 from cleanroom_kernel.protocol.release import Artifact, Receipt
 
 
+class Receipts(tuple[Receipt, ...]):
+    """Receipts, shown as a table; each has all its fields."""
+
+    def _table(self) -> pd.DataFrame:
+        rows = [(one.number, one.title, one.units, one.cells, one.suppressed, one.precision, one.time) for one in self]
+        names = ["number", "released", "patients", "cells", "suppressed", "rounded", "time"]
+        return pd.DataFrame(rows, columns=names).set_index("number")
+
+    def __repr__(self) -> str:
+        return self._table().to_string(max_colwidth=60)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def _repr_html_(self) -> str:
+        return self._table().to_html(border=0)
+
+
 class Room:
     """Tables, policy and receipts of a clean room. `room["table"]` is a DataFrame whose rows stay in the room."""
 
@@ -26,6 +44,7 @@ class Room:
         self._connection = connection
         self._schema = connection.welcome.schema
         self._twins = Twins(self._schema)
+        self._releaser: Callable[[Any, str], Artifact] | None = None
 
     def __getitem__(self, name: str) -> Frame:
         try:
@@ -77,9 +96,9 @@ class Room:
         return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
 
     @property
-    def receipts(self) -> tuple[Receipt, ...]:
+    def receipts(self) -> Receipts:
         """What was released to this session, in order."""
-        return tuple(self._connection.receipts)
+        return Receipts(self._connection.receipts)
 
     def would_release(self, question: Callable[[], Any]) -> pd.DataFrame:
         """Which rules apply to what `question` would ask, without asking: `room.would_release(lambda: df.age.mean())`.
@@ -97,9 +116,9 @@ class Room:
 
     def release(self, model: Any, filename: str) -> Artifact:
         """A fitted model as a file on your machine, if the policy lets it out."""
-        return self._release(model, filename)
-
-    _release: Callable[[Any, str], Artifact]
+        if self._releaser is None:
+            raise CleanRoomError("Models cannot be released from this notebook.")
+        return self._releaser(model, filename)
 
     def __repr__(self) -> str:
         lines = [f"Room {self._schema.name!r}. {self._schema.description}".rstrip()]

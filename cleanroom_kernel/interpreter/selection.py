@@ -10,7 +10,7 @@ import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
 from cleanroom_kernel.interpreter.errors import HandleError
-from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, method
+from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, caller, method
 from cleanroom_kernel.interpreter.literals import literal, plain, row_vector
 from cleanroom_kernel.interpreter.narrowing import chosen, filtered, taken
 from cleanroom_kernel.interpreter.rehearsal import rehearse, stand_in
@@ -316,6 +316,7 @@ def contains(self: Frame, label: object) -> bool:
 
 @method(Frame, name="__iter__")
 def names(self: Frame) -> Iterator[Hashable]:
+    self.__dict__["_iterated"] = caller()
     return iter(self._columns)
 
 
