@@ -29,12 +29,15 @@ def base_for(influence: float) -> float:
 
 
 def to_multiple(value: float, base: float) -> float:
-    """The multiple of `base` (1, 2 or 5 x 10^n, or 0 for no rounding) nearest to `value`; ties go to even."""
+    """The multiple of `base` (1, 2 or 5 x 10^n, or 0 for no rounding) nearest to `value`.
+
+    Ties go up, not to even: else a change by one base could show as two steps.
+    """
     if base <= 0 or not math.isfinite(value):
         return value
     exponent = math.floor(math.log10(base) + 1e-9)
     mantissa = round(base / 10.0**exponent)
-    return _decimal(round(value / base) * mantissa, exponent)
+    return _decimal(math.floor(value / base + 0.5) * mantissa, exponent)
 
 
 def to_digits(value: float, digits: int) -> float:
@@ -50,7 +53,7 @@ def all_to_digits(values: Floats, digits: int) -> Floats:
 
 def to_count(value: float, base: int) -> int:
     """A count as a multiple of `base`."""
-    return round(value / base) * base
+    return math.floor(value / base + 0.5) * base
 
 
 def _decimal(mantissa: int, exponent: int) -> float:

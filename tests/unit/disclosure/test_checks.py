@@ -125,8 +125,7 @@ def test_a_unit_whose_influence_is_beyond_the_step_is_an_outlier():
 
 @pytest.mark.parametrize("check", CELL_CHECKS, ids=lambda check: check.value)
 def test_the_permissive_policy_passes_even_an_empty_cell(check):
-    empty = evidence(rows=0, units=0, largest_rows=0, effective_rows=0.0, influence=0.0, step=0.0, total=0.0, largest=0.0,
-                     second=0.0, effective=0.0, differing=0, below=0, above=0)  # fmt: skip
+    empty = evidence(**dict.fromkeys(CellEvidence.__struct_fields__, 0))
     assert CELL_CHECKS[check](empty, np.array([0]), PERMISSIVE).all()
 
 

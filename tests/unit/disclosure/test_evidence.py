@@ -13,14 +13,17 @@ from cleanroom_kernel.disclosure.grouping import Grouped, blocks, contributions,
 N_UNITS = 12
 
 
+SMALL, BITS = st.integers(-6, 6), st.integers(0, 1)
+
+
 @st.composite
-def rows(draw, values=st.integers(-6, 6), sort=st.booleans()):
+def rows(draw, values=SMALL):
     """Codes, units and values of a few rows, sorted by unit or not."""
     n = draw(st.integers(0, 60))
     codes = np.array(draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n)), dtype=np.int32)
     units = np.array(draw(st.lists(st.integers(0, N_UNITS - 1), min_size=n, max_size=n)), dtype=np.int32)
     found = np.array(draw(st.lists(values, min_size=n, max_size=n)), dtype=np.float64)
-    if draw(sort):
+    if draw(st.booleans()):
         order = np.argsort(units, kind="stable")
         codes, units, found = codes[order], units[order], found[order]
     return codes, units, found
@@ -90,7 +93,7 @@ def test_influence_on_a_mean_is_exactly_what_leaving_out_a_unit_does(data):
 
 
 @settings(max_examples=200, deadline=None)
-@given(rows(values=st.integers(0, 1)))
+@given(rows(values=BITS))
 def test_a_share_counts_units_with_a_one_and_units_with_a_zero(data):
     table, values = grouped(*data)
     measured = evidence.summed(contributions(table, values), Kind.SHARE, 3)
