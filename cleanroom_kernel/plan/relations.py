@@ -133,9 +133,12 @@ class Join(Relation, frozen=True, eq=False):
         merged_keys = {left for left, right in zip(self.left_on, self.right_on, strict=True) if left == right}
         shared = (self.left.fields.keys() & self.right.fields.keys()) - merged_keys
         fields: dict[str, Field] = {}
-        for side, suffix in ((self.left, self.suffixes[0]), (self.right, self.suffixes[1])):
+        for side, suffix, left_out in (
+            (self.left, self.suffixes[0], set()),
+            (self.right, self.suffixes[1], merged_keys),
+        ):
             for name, field in side.fields.items():
-                if side is self.right and name in merged_keys:
+                if name in left_out:
                     continue
                 final = name + suffix if name in shared else name
                 if final in fields:
