@@ -43,10 +43,11 @@ class Person:
 
 
 @pytest.fixture(scope="session")
-def public_python(tmp_path_factory):
+def public_python():
     """A Python that any user can run: one in root's home cannot be reached."""
     if _reachable(sys.executable) and _reachable(site.getsitepackages()[0]):
-        return sys.executable
+        yield sys.executable
+        return
     if not Path(SYSTEM_PYTHON).exists() or _version(SYSTEM_PYTHON) != sys.version_info[:2]:
         pytest.skip("no Python of this version that an ordinary user can run")
     home = Path("/var/tmp") / f"cleanroom-python-{secrets.token_hex(4)}"

@@ -112,6 +112,13 @@ def run(name, target):
     }
 
 
+def found_bubblewrap():
+    try:
+        return bubblewrap.find(None)
+    except bubblewrap.Unusable:
+        return None
+
+
 def unconfined(reader):
     """With everything that a careless start leaves open: environment, descriptors, terminal."""
     os.set_inheritable(reader, True)
@@ -133,7 +140,7 @@ def confined(layers, target, reader):
     process = launch(
         [str(HERE / "battery.py"), str(reader)],
         profile=profiles.interpreter(config),
-        layers=layers(bubblewrap.find(None) if Path("/usr/bin/bwrap").exists() else None),
+        layers=layers(found_bubblewrap()),
         pass_fds=(reader,),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,14 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from host import CONFIGURATIONS
+from host import CONFIGURATIONS, found_bubblewrap
 
-from cleanroom_kernel.server.sandbox import bubblewrap, profiles
+from cleanroom_kernel.server.sandbox import profiles
 from cleanroom_kernel.server.sandbox.launcher import launch
 from cleanroom_kernel.server.sandbox.settings import SandboxConfig
 
 targets = Path(__file__).parent / "targets"
-layers = CONFIGURATIONS[sys.argv[1]](bubblewrap.find(None) if sys.argv[1] == "A" else None)
+layers = CONFIGURATIONS[sys.argv[1]](found_bubblewrap())
 tempfile.tempdir = sys.argv[2]
 process = launch(
     [str(targets / "waiting.py")],

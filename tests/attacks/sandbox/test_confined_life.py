@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from host import CONFIGURATIONS
+from host import CONFIGURATIONS, found_bubblewrap
 from test_escapes import usable
 
-from cleanroom_kernel.server.sandbox import bubblewrap, profiles
+from cleanroom_kernel.server.sandbox import profiles
 from cleanroom_kernel.server.sandbox.launcher import launch
 from cleanroom_kernel.server.sandbox.settings import SandboxConfig
 from cleanroom_kernel.server.sandbox.uids import UidPool
@@ -38,7 +38,7 @@ def start(request):
         process = launch(
             [str(TARGETS / script), *arguments],
             profile=profiles.interpreter(config),
-            layers=CONFIGURATIONS[tier](bubblewrap.find(None) if tier.startswith("A") else None),
+            layers=CONFIGURATIONS[tier](found_bubblewrap()),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             uid=UidPool(*config.uid_range).take() if os.geteuid() == 0 else None,

@@ -13,18 +13,19 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from host import CONFIGURATIONS
+from host import CONFIGURATIONS, found_bubblewrap
 from jupyter_client import BlockingKernelClient
 from test_escapes import usable
 
 from cleanroom_kernel.protocol.channel import frame
-from cleanroom_kernel.server.sandbox import bubblewrap, profiles
+from cleanroom_kernel.server.sandbox import profiles
 from cleanroom_kernel.server.sandbox.fonts import FontCache
 from cleanroom_kernel.server.sandbox.launcher import launch
 from cleanroom_kernel.server.sandbox.settings import SandboxConfig
 from cleanroom_kernel.server.sandbox.uids import UidPool
 
 TARGETS = Path(__file__).parent / "targets"
+LIBRARIES_AT = str(Path(np.__file__).parents[1])  # below the prefix, as a rule, and granted with it
 CHANNELS = ("shell", "iopub", "stdin", "control")
 
 LIBRARIES = """
@@ -67,7 +68,7 @@ def font_cache():
 def layers_of(tier):
     if not usable(tier):
         pytest.skip(f"{tier}: this machine lacks a layer")
-    return CONFIGURATIONS[tier](bubblewrap.find(None) if tier.startswith("A") else None)
+    return CONFIGURATIONS[tier](found_bubblewrap())
 
 
 def free_uid():
@@ -94,7 +95,7 @@ class Kernel:
         os.write(self.lifeline, frame(msgspec.json.encode(settings)))
         self.process = launch(
             ["cleanroom_kernel.interpreter", str(reader)],
-            profile=profiles.interpreter(SandboxConfig()),
+            profile=profiles.interpreter(SandboxConfig(extra_readonly=(LIBRARIES_AT,))),
             layers=layers_of(tier),
             pass_fds=(*listening.values(), vault.fileno(), reader),
             stderr=subprocess.PIPE,
@@ -176,7 +177,7 @@ def tables(tmp_path_factory):
 
 @pytest.mark.parametrize("tier", ["A", "B", "A-"])
 def test_a_vault_works_with_its_engines_and_keeps_its_ledger(tier, tables, tmp_path):
-    profile = profiles.vault(SandboxConfig(), tables=[tables, TARGETS], state=tmp_path)
+    profile = profiles.vault(SandboxConfig(), tables=[tables, TARGETS, LIBRARIES_AT], state=tmp_path)
     process = launch(
         [str(TARGETS / "vault_work.py"), str(tables), str(tmp_path)],
         profile=profile,

@@ -8,9 +8,9 @@ import platform
 from pathlib import Path
 
 import pytest
-from host import CONFIGURATIONS, UNCONFINED
+from host import CONFIGURATIONS, UNCONFINED, found_bubblewrap
 
-from cleanroom_kernel.server.sandbox import bubblewrap, landlock
+from cleanroom_kernel.server.sandbox import landlock
 from cleanroom_kernel.server.sandbox.syscalls import LayerError
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the battery is written for x86_64")
@@ -97,11 +97,7 @@ def usable(configuration):
 
 
 def has_bubblewrap():
-    try:
-        bubblewrap.find(None)
-    except bubblewrap.Unusable:
-        return False
-    return True
+    return found_bubblewrap() is not None
 
 
 def has_landlock():
