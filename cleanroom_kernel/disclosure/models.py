@@ -213,12 +213,9 @@ def weak(features: FeatureEvidence, policy: PolicySnapshot) -> Booleans:
     none and a few look the same.
     """
     few = features.differing < policy.minimum_units
-    spread = features.effective >= min(float(policy.minimum_units), _EFFECTIVE)
+    spread = features.effective >= policy.minimum_units
     found: Booleans = few | ~spread
     return found if policy.minimum_units else np.zeros(len(few), dtype=bool)
-
-
-_EFFECTIVE = 10.0
 
 
 class Estimates(Struct, frozen=True, eq=False):

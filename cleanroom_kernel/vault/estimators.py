@@ -83,7 +83,9 @@ def _value(node: Any, parts: tuple[Any, ...], seeds: Seeds, cores: int) -> Any:
     if isinstance(node, Mapping):
         return dict(zip(node.keys, parts, strict=True))
     if isinstance(node, Estimator):
-        return _instance(node, dict(zip((argument.name for argument in node.arguments), parts, strict=True)), seeds, cores)
+        return _instance(
+            node, dict(zip((argument.name for argument in node.arguments), parts, strict=True)), seeds, cores
+        )
     return parts[0]  # an Argument
 
 
@@ -203,9 +205,6 @@ def _check_candidates(grid: Any) -> None:
 
 
 def _check_task(model: BaseEstimator, task: Task) -> None:
-    if task is Task.TRANSFORM:
-        fits = hasattr(type(model), "transform")
-    else:
-        fits = get_tags(model).estimator_type == task.value
-    if not fits:
+    kind = task.value if task is Task.TRANSFORM and hasattr(type(model), "transform") else get_tags(model).estimator_type
+    if kind != task.value:
         raise PlanError(f"{type(model).__name__} is no {task.value}.", rule=_RULE)

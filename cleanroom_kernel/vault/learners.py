@@ -99,7 +99,7 @@ class Learners:
             answers = outputs(fitted.model, predict.method, X)
         if answers.shape[1] != len(predict.names):
             raise PlanError(
-                f"{predict.method.value} gives another number of columns than the {len(predict.names)} that were named.",
+                f"{predict.method.value} gives another number of columns than {len(predict.names)}.",
                 rule="estimators",
             )
         return answers
@@ -136,5 +136,5 @@ def _quietly(operation: str) -> Iterator[None]:
             yield
     except PlanError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is said in the same words
+    except Exception as error:  
         raise LearningFailed(operation) from error

@@ -1,0 +1,207 @@
+"""Parts, linear models: how much each unit decides of each coefficient.
+
+Promise: reads rows, decides nothing beyond the rules it is handed. At its optimum a generalised linear model is the
+solution of a weighted least-squares problem, so that leverage and influence have closed forms: with working weights v
+and working residuals r, unit u has the leverage sum v x' (X'VX)^-1 x over its rows, and moves the coefficients by
+(X'VX + P)^-1 X_u' r_u / (1 - leverage), P being the penalty. Leverage is taken without the penalty: a penalised
+coefficient of one unit's indicator is small, but its sign still is that unit's outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.utils.class_weight import compute_sample_weight
+
+from cleanroom_kernel.disclosure.model_rules import Family
+from cleanroom_kernel.disclosure.models import Design, Estimates, findings, shown, weak
+from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.vault.parts import Floats, Part, Seen, estimates, feature_evidence
+
+_RANK = 1e-10  # directions with less than this share of the largest spread are no directions
+_LEAST_WEIGHT = 1e-9
+
+
+def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
+    coefficients = np.atleast_2d(model.coef_).astype(np.float64)
+    X = seen.numbers
+    hidden = seen.weak | weak(feature_evidence(seen), policy)
+    used = ~hidden & (coefficients != 0).any(axis=0)
+    weights, residuals = _working(model, seen)
+    penalty = np.broadcast_to(_penalty(model, seen), (coefficients.shape[1],))
+    problem = _Problem(seen, X[:, used], penalty[used], has_intercept=bool(model.fit_intercept))
+    leverage = 0.0
+    slopes, intercepts = [], []
+    for output in range(weights.shape[1]):
+        most, moved = problem.solve(weights[:, output], residuals[:, output])
+        leverage = max(leverage, most)
+        slopes.append(_spread_out(coefficients[output], moved[:, 1:], used))
+        intercepts.append(moved[:, :1])
+    learned = _stacked(slopes)
+    coef = shown(learned, np.broadcast_to(hidden, learned.values.shape), policy)
+    intercept = _intercept(model, np.hstack(intercepts), policy)
+    usable = int(np.isfinite(coef).any(axis=0).sum()) if np.isfinite(intercept).all() else 0
+    facts = Design(seen.n_units, coef.size + intercept.size, leverage, usable)
+    return Part(
+        model,
+        Family.LINEAR,
+        findings=findings(type(model).__name__, (facts,), policy),
+        notes=_notes(seen, ~np.isfinite(coef).all(axis=0), policy),
+        shown={"coef_": coef.reshape(np.shape(model.coef_)), "intercept_": intercept},
+    )
+
+
+def line(model: Any, seen: Seen, truth: Floats, chance: Floats, policy: PolicySnapshot) -> Part:
+    """A sigmoid calibration: a logistic regression on one column, with the signs of its numbers turned."""
+    problem = _Problem(seen, seen.numbers, np.zeros(1), has_intercept=True)
+    chance = np.clip(chance, _LEAST_WEIGHT, 1 - _LEAST_WEIGHT)
+    leverage, moved = problem.solve(chance * (1 - chance), truth - chance)
+    learned = estimates(np.array([model.b_, model.a_], dtype=np.float64), moved)
+    numbers = shown(learned, np.zeros(2, dtype=bool), policy)
+    facts = Design(seen.n_units, 2, leverage, int(np.isfinite(numbers).all()))
+    return Part(
+        model,
+        Family.LINEAR,
+        findings=findings("calibration", (facts,), policy),
+        shown={"a_": numbers[1:], "b_": numbers[:1]},
+    )
+
+
+def _notes(seen: Seen, hidden: NDArray[np.bool_], policy: PolicySnapshot) -> tuple[str, ...]:
+    names = [column.name for column, gone in zip(seen.columns, hidden, strict=True) if gone]
+    if not names:
+        return ()
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return (f"Coefficients that too few patients decide are hidden, and zero in a released file: {listed}.",)
+
+
+class _Problem:
+    """The weighted least-squares problem, in columns that are centred and scaled so that it is well conditioned."""
+
+    def __init__(self, seen: Seen, X: Floats, penalty: Floats, *, has_intercept: bool) -> None:
+        self._seen = seen
+        self._intercept = has_intercept
+        self._mean = X.mean(axis=0) if has_intercept else np.zeros(X.shape[1])
+        scale = X.std(axis=0)
+        self._scale = np.where(scale > 0, scale, 1.0)
+        first = np.ones((len(X), 1)) if has_intercept else np.zeros((len(X), 1))
+        self._X = np.hstack([first, (X - self._mean) / self._scale])
+        self._penalty = np.concatenate([[0.0], penalty / self._scale**2])
+
+    def solve(self, weight: Floats, residual: Floats) -> tuple[float, Floats]:
+        """The largest leverage of a unit, and how far each unit moves intercept and coefficients."""
+        gram = self._X.T @ (self._X * weight[:, np.newaxis])
+        half = _half_inverse(gram)
+        leverages = self._seen.sums((weight * ((self._X @ half) ** 2).sum(axis=1))[:, np.newaxis])[:, 0]
+        most = float(leverages.max(initial=0.0))
+        half = _half_inverse(gram + np.diag(self._penalty))
+        scores = self._seen.sums(self._X * residual[:, np.newaxis])
+        moved = (scores @ half) @ half.T / (1 - np.minimum(leverages, 0.9))[:, np.newaxis]
+        moved[:, 1:] /= self._scale
+        moved[:, 0] -= moved[:, 1:] @ self._mean
+        if not self._intercept:
+            moved[:, 0] = 0.0
+        return most, moved
+
+
+def _half_inverse(gram: Floats) -> Floats:
+    """A matrix A with A A' the (pseudo-)inverse."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > _RANK * max(values.max(initial=0.0), 1e-300)
+    half: Floats = vectors[:, kept] / np.sqrt(values[kept])
+    return half
+
+
+def _spread_out(values: Floats, moved: Floats, used: NDArray[np.bool_]) -> Estimates:
+    """Estimates of all coefficients; those that are not used are not moved."""
+    found = estimates(values[used], moved)
+    whole = Estimates.exactly(values)
+    for one, all_of_it in (
+        (found.influence, whole.influence),
+        (found.step, whole.step),
+        (found.effective, whole.effective),
+    ):
+        all_of_it[used] = one
+    return whole
+
+
+def _stacked(rows: list[Estimates]) -> Estimates:
+    return Estimates(
+        np.stack([row.values for row in rows]),
+        np.stack([row.influence for row in rows]),
+        np.stack([row.step for row in rows]),
+        np.stack([row.effective for row in rows]),
+    )
+
+
+def _intercept(model: Any, moved: Floats, policy: PolicySnapshot) -> Floats:
+    values = np.asarray(model.intercept_, dtype=np.float64)
+    if not model.fit_intercept:
+        return values
+    learned = estimates(values.ravel(), moved[:, : values.size])
+    return shown(learned, np.zeros(values.size, dtype=bool), policy).reshape(values.shape)
+
+
+# -- working weights and residuals ------------------------------------------------------------------------------------
+def _working(model: Any, seen: Seen) -> tuple[Floats, Floats]:
+    """Working weights and residuals, one column per row of coefficients, sample and class weights included."""
+    assert seen.y is not None, "a linear model has a target"
+    weights, residuals = _of_classifier(model, seen) if is_classifier(model) else _of_regressor(model, seen)
+    given = np.ones(seen.size) if seen.weight is None else seen.weight
+    class_weight = getattr(model, "class_weight", None)
+    if class_weight is not None:
+        given = given * compute_sample_weight(class_weight, seen.y)
+    return np.maximum(weights, _LEAST_WEIGHT) * given[:, np.newaxis], residuals * given[:, np.newaxis]
+
+
+def _of_classifier(model: Any, seen: Seen) -> tuple[Floats, Floats]:
+    rows = model.coef_.shape[0]
+    classes = model.classes_[1:] if rows == 1 else model.classes_
+    truth = (seen.y[:, np.newaxis] == classes[np.newaxis, :]).astype(np.float64)
+    if hasattr(model, "predict_proba"):
+        chance = model.predict_proba(seen.X)
+        chance = chance[:, 1:] if rows == 1 else chance
+        return chance * (1 - chance), truth - chance
+    decided = model.decision_function(seen.X).reshape(seen.size, -1)
+    signs = 2 * truth - 1
+    if type(model).__name__ == "LinearSVC":
+        inside = (signs * decided < 1).astype(np.float64)
+        slack = 1.0 if model.loss == "hinge" else 1 - signs * decided
+        return inside, signs * slack * inside
+    return np.ones_like(truth), signs - decided
+
+
+def _of_regressor(model: Any, seen: Seen) -> tuple[Floats, Floats]:
+    truth = np.asarray(seen.y, dtype=np.float64)
+    predicted = np.asarray(model.predict(seen.X), dtype=np.float64).reshape(seen.size)
+    power = {"PoissonRegressor": 1.0, "GammaRegressor": 2.0}.get(type(model).__name__, getattr(model, "power", 0.0))
+    if power and getattr(model, "link", "log") != "identity":
+        predicted = np.maximum(predicted, 1e-12)
+        weights, residuals = predicted ** (2 - power), (truth - predicted) * predicted ** (1 - power)
+    else:
+        weights, residuals = np.ones(seen.size), truth - predicted
+    return weights[:, np.newaxis], residuals[:, np.newaxis]
+
+
+def _penalty(model: Any, seen: Seen) -> Any:
+    """The quadratic penalty on coefficients, on the scale of a sum over rows."""
+    name = type(model).__name__
+    if name in ("Ridge", "RidgeClassifier"):
+        return np.max(model.alpha)
+    if name in ("RidgeCV", "RidgeClassifierCV"):
+        return np.max(model.alpha_)
+    if name in ("ElasticNet", "ElasticNetCV"):
+        alpha = model.alpha if name == "ElasticNet" else model.alpha_
+        share = model.l1_ratio if name == "ElasticNet" else model.l1_ratio_
+        return seen.size * alpha * (1 - share)
+    if name in ("BayesianRidge", "ARDRegression"):
+        return model.lambda_ / model.alpha_
+    if name in ("PoissonRegressor", "GammaRegressor", "TweedieRegressor"):
+        return seen.size * model.alpha
+    if name in ("LogisticRegression", "LogisticRegressionCV"):
+        strength = float(np.min(model.C if name == "LogisticRegression" else model.C_))
+        return 0.0 if np.isinf(strength) or model.penalty is None else 1 / strength
+    return 1 / model.C if name.startswith("LinearSV") else 0.0
