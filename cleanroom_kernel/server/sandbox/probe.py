@@ -66,7 +66,7 @@ def _(target):
 
 @checks.attack("data", "list a directory of data, state or keys")
 def _(target):
-    return any(_lists(path) for path in target["protected"])
+    return any(_names(path) == names for path, names in target["protected"].items())
 
 
 @checks.attack("files", "read a file that everybody may read")
@@ -77,7 +77,7 @@ def _(target):
 
 @checks.attack("files", "list a directory that everybody may list")
 def _(target):
-    return _lists(os.path.dirname(target["file"]))
+    return os.path.basename(target["file"]) in os.listdir(os.path.dirname(target["file"]))
 
 
 @checks.attack("files", "make a file where everybody may")
@@ -238,11 +238,12 @@ def _(target):
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", ""])  # noqa: S606
 
 
-def _lists(path: str) -> bool:
+def _names(path: str) -> str | None:
+    """A digest of the names in a directory; inside bubblewrap one of the same path may hold others."""
     try:
-        return os.listdir(path) is not None
+        return hashlib.sha256("\0".join(sorted(os.listdir(path))).encode(errors="replace")).hexdigest()
     except OSError:
-        return False
+        return None
 
 
 def _makes_socket(family: int, kind: int) -> bool:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from ctypes import addressof, create_string_buffer
 from pathlib import Path
@@ -106,7 +106,7 @@ def _reach(tier: Tier, config: SandboxConfig, *, real_data: bool, uid: int | Non
         raise _NotReached(Obstacle.REAL_DATA)
     if tier is Tier.B and config.minimum == "bwrap":
         raise _NotReached(Obstacle.MINIMUM)
-    if tier is Tier.EXTERNAL and not config.protected:
+    if tier is Tier.EXTERNAL and not any(map(os.path.isdir, config.protected)):
         raise _NotReached(Obstacle.EXTERNAL, "no data directory to try")
     failure = _NotReached(Obstacle.START)
     for layers in _ways(tier, config):
@@ -188,6 +188,14 @@ def _obstacle(error: LaunchError, layers: Layers, stderr: bytes) -> tuple[Obstac
     return Obstacle.START, str(error)
 
 
+def _listings(protected: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each directory of data, state or keys that exists, and a digest of the names in it."""
+    for path in protected:
+        if os.path.isdir(path):
+            names = "\0".join(sorted(os.listdir(path)))
+            yield path, hashlib.sha256(names.encode(errors="replace")).hexdigest()
+
+
 @contextmanager
 def _targets(config: SandboxConfig) -> Iterator[dict[str, object]]:
     """Things for the probe to reach for, which file permissions alone would let it reach."""
@@ -216,5 +224,5 @@ def _targets(config: SandboxConfig) -> Iterator[dict[str, object]]:
             "server": os.getpid(),
             "address": addressof(memory),
             "environment": hashlib.sha256(Path("/proc/self/environ").read_bytes()).hexdigest(),
-            "protected": config.protected,
+            "protected": dict(_listings(config.protected)),
         }

@@ -31,6 +31,7 @@ CONFIGURATIONS = {
     **{f"B at ABI {abi}": lambda bwrap, abi=abi: Layers(Tier.B, landlock_abi_at_most=abi) for abi in (1, 2, 4, 5)},
     "bubblewrap alone": lambda bwrap: Layers(Tier.NONE, bwrap, landlock=False, seccomp=False),
     "Landlock alone": lambda bwrap: Layers(Tier.NONE, seccomp=False),
+    "Landlock alone at ABI 1": lambda bwrap: Layers(Tier.NONE, seccomp=False, landlock_abi_at_most=1),
     "seccomp alone": lambda bwrap: Layers(Tier.NONE, landlock=False),
     "user alone": lambda bwrap: Layers(Tier.NONE, landlock=False, seccomp=False),
 }

@@ -83,6 +83,7 @@ PEOPLE = ("root", "root_with_public_python", "ordinary_user")
 TIERS = ("A", "B", "A-", "B at ABI 1", "B at ABI 2", "B at ABI 4", "B at ABI 5")
 LAYERS_REMOVED = {
     "Landlock alone": {"network: connect by MPTCP", "privileges: fork", "processes: have a pipe signal the server"},
+    "Landlock alone at ABI 1": {"files: empty a granted file, as seen from outside"},
     "seccomp alone": {"files: read the data", "files: list the data directory"},
     "bubblewrap alone": {"kernel: memory files", "privileges: fork"},
     "user alone": {"files: read the data", "network: connect to a TCP port", "privileges: run a shell"},
@@ -162,7 +163,11 @@ def test_root_gives_the_process_a_user_of_its_own(reports):
 
 
 def test_what_stays_open_is_documented():
-    text = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
-    for tier, checks in EXPECTED_OPEN.items():
-        row = next(line for line in text.splitlines() if line.startswith(f"| {tier} |"))
-        assert all(check in row for check in checks)
+    lines = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text().splitlines()
+    table = lines[lines.index("| Tier | Open |") + 2 :][: len(EXPECTED_OPEN)]
+    documented = {}
+    for line in table:
+        _, tier, checks, _ = (cell.strip() for cell in line.split("|"))
+        named = set(checks.split("; "))
+        documented[tier] = named - {"those of A"} | (documented["A"] if "those of A" in named else set())
+    assert documented == EXPECTED_OPEN

@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from test_escapes import has_bubblewrap, has_landlock
@@ -158,3 +160,11 @@ def test_without_the_self_test_the_layers_are_applied_all_the_same(assess):
     assert tier(found) == "B"
     assert found["assessment"]["findings"] == []
     assert found["assessment"]["applied"]["measured"]["seccomp"]
+
+
+@needs_bubblewrap
+def test_a_project_folder_with_its_own_python_in_it_is_no_obstacle(assess, public_python):
+    """The owner's folder holds configuration, state and the virtual environment; inside, its path leads to the last."""
+    folder = Path(public_python).parents[2]
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="cleanroom_config"):
+        assert tier(assess(LANDLOCK, protected=[str(folder)])) == "A-"
