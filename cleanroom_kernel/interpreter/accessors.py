@@ -66,7 +66,7 @@ DATE_METHODS: dict[str, Builder] = {
 }
 
 
-class _Accessor:
+class Accessor:
     """Base class: `name` is that of pandas' accessor, which the twin must have (it raises for a wrong dtype)."""
 
     name: str
@@ -108,7 +108,7 @@ class _Accessor:
         return call
 
 
-class Text(_Accessor):
+class Text(Accessor):
     """`.str`: what can be computed of a text without reading it to anybody."""
 
     name = "str"
@@ -125,7 +125,7 @@ class Text(_Accessor):
         return on_column(self._column, lambda of: builders.character(of, key), twin, (), {})
 
 
-class Dates(_Accessor):
+class Dates(Accessor):
     """`.dt`: parts of dates and lengths of time."""
 
     name = "dt"
@@ -133,7 +133,7 @@ class Dates(_Accessor):
     methods = DATE_METHODS
 
 
-class Categories(_Accessor):
+class Categories(Accessor):
     """`.cat`: the categories that a column was given, or that the owner declared."""
 
     name = "cat"

@@ -39,7 +39,8 @@ _ON_BOOLEANS = {Function.ADD: Function.OR, Function.MULTIPLY: Function.AND}
 def binary(function: Function, reflected: bool = False) -> Builder:
     def build(left: Operand, right: Operand, fill_value: Any = None) -> Expression:
         if fill_value is not None:
-            left, right = _filled(left, fill_value), _filled(right, fill_value)
+            both_filled = build(_filled(left, fill_value), _filled(right, fill_value))
+            return choose(_all_missing(left, right), None, known(both_filled, _joint_type(left, right)))
         if reflected:
             left, right = right, left
         if function in _ON_BOOLEANS and _is_boolean(left) and _is_boolean(right):
@@ -68,6 +69,15 @@ def _power(left: Operand, right: Operand) -> Expression:
 
 def _filled(value: Operand, fill: Any) -> Operand:
     return known(call(Function.COALESCE, value, fill), value.dtype) if isinstance(value, Term) else value
+
+
+def _all_missing(*sides: Operand) -> Expression:
+    tests = [call(Function.IS_NULL, side) for side in sides if isinstance(side, Term)]
+    return tests[0] if len(tests) == 1 else both(*tests)
+
+
+def _joint_type(*sides: Operand) -> DType:
+    return common(tuple(side.dtype for side in sides if isinstance(side, Term))) or DType.FLOAT
 
 
 def _is_boolean(value: Operand) -> bool:
@@ -189,8 +199,8 @@ def _replacements(to_replace: Any, value: Any) -> tuple[list[Any], list[Any]]:
 def _recoded(of: Term, old: list[Any], new: list[Any], keep: bool) -> Expression:
     pairs = {plain(key): plain(value) for key, value in zip(old, new, strict=True)}
     for_null = pairs.pop(None, None)
-    kept = _of_type(list(pairs), of.dtype)
-    values = [value for key, value in pairs.items() if constant(key, of.dtype) in kept]
+    pairs = {key: value for key, value in pairs.items() if _fits_type(key, of.dtype)}
+    kept, values = _of_type(list(pairs), of.dtype), list(pairs.values())
     dtype = _type_of_values([*values, for_null], of.dtype)
     if keep and dtype is not of.dtype and of.field.categories is not None and set(of.field.categories) <= set(kept):
         keep = False
@@ -205,7 +215,11 @@ def _recoded(of: Term, old: list[Any], new: list[Any], keep: bool) -> Expression
 
 def _of_type(values: list[Any], dtype: DType) -> tuple[Constant, ...]:
     """Those of `values` that a column of type `dtype` can hold; the others equal none of its values."""
-    return tuple(constant(value, dtype) for value in values if common((literal(value, dtype).dtype, dtype)))
+    return tuple(constant(value, dtype) for value in values if _fits_type(value, dtype))
+
+
+def _fits_type(value: Any, dtype: DType) -> bool:
+    return common((literal(value).dtype, dtype)) is not None
 
 
 def _type_of_values(values: list[Any], default: DType) -> DType:

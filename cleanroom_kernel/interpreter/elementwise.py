@@ -67,6 +67,7 @@ BOTH: dict[str, Builder] = {
     "__pos__": lambda of: of.expression,
     "__abs__": unary(Function.ABSOLUTE),
     "__invert__": unary(Function.NOT),
+    "__round__": builders.round_,
     "abs": unary(Function.ABSOLUTE),
     "round": builders.round_,
     "clip": builders.clip,
@@ -90,7 +91,7 @@ COLUMN: dict[str, Builder] = {
 }
 
 _IGNORED = {"inplace", "axis", "copy", "level", "ignore_index"}  # of no meaning for the plan, or dealt with before
-_SKIPS_OTHER_TYPES = {"round", "clip"}  # pandas leaves the columns alone that these are not for
+_SKIPS_OTHER_TYPES = {"round", "__round__", "clip"}  # pandas leaves the columns alone that these are not for
 _SKIPS_KEYS = _SKIPS_OTHER_TYPES | {"fillna", "replace", "where", "mask"}
 
 
@@ -200,7 +201,7 @@ def _is_skipped(name: str, column: Column) -> bool:
     return name in _SKIPS_OTHER_TYPES and not column._field.dtype.is_numeric
 
 
-_DICT_IS_PER_COLUMN = {"fillna", "round", "astype", "clip"}
+_DICT_IS_PER_COLUMN = {"fillna", "round", "__round__", "astype", "clip"}
 
 
 def _for_column(

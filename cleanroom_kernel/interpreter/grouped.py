@@ -36,7 +36,7 @@ def reduce(grouping: Grouping, name: str, args: tuple[Any, ...], kwargs: dict[st
     """mean, sum, count … of the chosen columns."""
     labels = grouping.labels() if name == "count" else grouping.statistical_labels()
     rehearsal = grouping.rehearsed(lambda groups: getattr(groups, name)(*args, **kwargs), labels)
-    options = {**dict(zip(_POSITIONAL.get(name, ()), args, strict=False)), **kwargs}
+    options = named_options(name, args, kwargs)
     shares = options.get("q")
     if isinstance(shares, (list, tuple, np.ndarray)):
         raise HandleError("Ask for one quantile of groups at a time.", suggestion="agg([lambda x: x.quantile(.25), …])")
@@ -47,6 +47,11 @@ def reduce(grouping: Grouping, name: str, args: tuple[Any, ...], kwargs: dict[st
     with rehearsal.explaining():
         asking = [(label_of(name, label), _statistic(grouping, name, label, options)) for label in names]
     return _finished(grouping, _ask(grouping, asking, template, rehearsal))
+
+
+def named_options(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a reduction by name."""
+    return {**dict(zip(_POSITIONAL.get(name, ()), args, strict=False)), **kwargs}
 
 
 _POSITIONAL = {"quantile": ("q", "interpolation"), "std": ("ddof",), "var": ("ddof",), "nunique": ("dropna",)}

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
 from cleanroom_kernel.interpreter.errors import HandleError
-from cleanroom_kernel.interpreter.grouped import aggregation_pairs
+from cleanroom_kernel.interpreter.grouped import aggregation_pairs, named_options
 from cleanroom_kernel.interpreter.grouping import Grouping
 from cleanroom_kernel.interpreter.handles import Column, Frame, moved
 from cleanroom_kernel.interpreter.probes import FrameProbe, Probe, Wanted, wanted
@@ -56,7 +56,8 @@ def reduce(grouping: Grouping, name: str, args: tuple[Any, ...], kwargs: dict[st
     if isinstance(rehearsal.value, pd.DataFrame):
         keys = {key.name for key in grouping.keys}
         labels = [label for label in rehearsal.value.columns if label not in keys or grouping.as_index]
-    asking = [Wanted(name, grouping.rows, grouping.frame._columns[label], kwargs) for label in labels]
+    options = named_options(name, args, kwargs)
+    asking = [Wanted(name, grouping.rows, grouping.frame._columns[label], options) for label in labels]
     return _reduced(grouping, asking, rehearsal, series=grouping.is_series and grouping.as_index)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
+from cleanroom_kernel.plan.schema import DType
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -42,7 +43,7 @@ LOCAL = "__local_"
 @method(Frame)
 def query(self: Frame, expr: str, *, inplace: bool = False, **options: Any) -> Any:
     condition = _read(self, expr, _names(options))
-    if not isinstance(condition, Column):
+    if not isinstance(condition, Column) or condition._field.dtype is not DType.BOOLEAN:
         raise HandleError("A query has to be a condition on columns.")
     result = self[condition]
     return self._become(result) if inplace else result

@@ -58,6 +58,8 @@ def statistic(name: str, term: Term, rows: Relation, **options: Any) -> Statisti
         return aggregates.Units()
     try:
         return STATISTICS[name](term.expression, **options)
+    except HandleError:
+        raise
     except TypeError:
         raise HandleError(f"{name} does not take {', '.join(options)} for rows in a clean room.") from None
 
@@ -178,6 +180,8 @@ def reduce_frame(frame: Frame, name: str, rehearsal: Rehearsal, options: dict[st
     if isinstance(template, pd.DataFrame):
         return _frame_quantiles(frame, list(options["q"]), template)
     labels = list(frame._columns if template is None else template.index)
+    if not labels:
+        return pd.Series(dtype="float64") if template is None else template
     with rehearsal.explaining():
         asking = [
             aggregates.Column(

@@ -82,7 +82,7 @@ def _one_row() -> HandleError:
     )
 
 
-class _Indexer:
+class Indexer:
     """Base of loc and iloc: `self[rows]`, `self[rows, columns]`."""
 
     def __init__(self, handle: Any) -> None:
@@ -124,7 +124,7 @@ class _Indexer:
         return _slice(handle, rows)
 
 
-class Loc(_Indexer):
+class Loc(Indexer):
     def _columns(self, columns: Any) -> Any:
         return self._selected(self._handle._twin.loc[:, columns])
 
@@ -142,7 +142,7 @@ class Loc(_Indexer):
                 _assign(self._handle, label, value, rows)
 
 
-class ILoc(_Indexer):
+class ILoc(Indexer):
     def _columns(self, columns: Any) -> Any:
         return self._selected(self._handle._twin.iloc[:, columns])
 
@@ -170,7 +170,7 @@ def _labels(frame: Frame, columns: Any) -> list[Hashable]:
 def set_columns(self: Frame, key: Any, value: Any) -> None:
     if isinstance(key, Column):
         for label in list(self._columns):
-            _assign(self, label, value, key)
+            _assign(self, label, value._column(label) if isinstance(value, Frame) else value, key)
     elif isinstance(key, Frame):
         self._become(self.mask(key, value))
     elif isinstance(key, (list, pd.Index)):

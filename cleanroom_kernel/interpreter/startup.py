@@ -10,6 +10,7 @@ from typing import Any
 
 from cleanroom_kernel.interpreter import (
     accessors,
+    completion,
     connection,
     display,
     distributions,
@@ -40,15 +41,8 @@ def start(vault_socket: socket.socket, shell: Any) -> Room:
     shell.push({"room": room})
     display.install(shell)
     shell.set_custom_exc((CleanRoomError, PlanError), _show_card)
-    _keep_completion_away_from_properties(shell)
+    completion.install(shell)
     return room
-
-
-def _keep_completion_away_from_properties(shell: Any) -> None:
-    """Jedi may evaluate properties such as `shape`, which ask the vault; IPython's own completer does not."""
-    completer = getattr(shell, "Completer", None)
-    if completer is not None and hasattr(completer, "use_jedi"):
-        completer.use_jedi = False
 
 
 def _show_card(

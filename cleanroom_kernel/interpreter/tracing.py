@@ -228,7 +228,7 @@ def apply(self: Column, func: Any, convert_dtype: Any = None, args: tuple[Any, .
         return func(self, *args, **kwargs)
     if func in _CASTS:
         return _CASTS[func](self)
-    rehearsal = rehearse(pd.Series.apply, self, func, args=args, **kwargs)
+    rehearsal = _tried(pd.Series.apply, self, func, args=args, **kwargs)
     return _by_value(self, lambda value: func(value, *args, **kwargs), rehearsal)
 
 
@@ -243,6 +243,14 @@ def map_values(self: Column, func: Any = None, na_action: Any = None, **options:
 @method(Column, Frame, name="transform")
 def transform(self: Any, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
     return self.apply(func, *args, **kwargs)
+
+
+def _tried(twin: Callable[..., Any], *args: Any, **kwargs: Any) -> Rehearsal:
+    """A rehearsal of an expert's function, which may not know the twin's values: no key of its dictionary, say."""
+    try:
+        return rehearse(twin, *args, **kwargs)
+    except (KeyError, IndexError) as error:
+        return Rehearsal(error=error)
 
 
 def _by_value(column: Column, function: Callable[[Any], Any], rehearsal: Rehearsal) -> Column:
@@ -267,7 +275,7 @@ def apply_to_frame(
 ) -> Any:
     """By column, `func` gets each column as a handle; by row, it is traced."""
     if axis in (1, "columns"):
-        rehearsal = rehearse(pd.DataFrame.apply, self, func, axis=1, args=args, **kwargs)
+        rehearsal = _tried(pd.DataFrame.apply, self, func, axis=1, args=args, **kwargs)
         with rehearsal.explaining():
             rows, expression = traced(lambda row: func(row, *args, **kwargs), Row(self), self._rows)
         return derived(rows, expression, rehearsal, self)

@@ -41,7 +41,8 @@ FUNCTIONS = [
     "{a}.abs()", "-{a}", "{a}.round(0)", "{a}.clip(1, 20)", "{a}.fillna(0)", "{a}.isna().astype(int)",
     "np.log1p({a}.abs())", "np.sqrt({a}.abs())", "{a} ** 2", "{a}.where({a} > 2)", "{a}.mask({a} > 2, 1)",
     "{a}.between(1, 5).astype(int)", "{a}.replace(0, 9)", "np.floor({a})", "np.sign({a})", "{a}.astype(float)",
-    "np.where({a} > 3, 1, 0)", "np.select([{a} > 30, {a} > 3], [2, 1], 0)", "{a}.apply(lambda v: 1 if v > 5 else 0)",
+    "pd.Series(np.where({a} > 3, 1, 0), index=df.index)",
+    "pd.Series(np.select([{a} > 30, {a} > 3], [2, 1], 0), index=df.index)", "{a}.apply(lambda v: 1 if v > 5 else 0)",
 ]  # fmt: skip
 PARTS = [f"df['admitted'].dt.{part}" for part in ("year", "month", "day", "hour", "dayofweek", "dayofyear", "quarter")]
 MAPS = [
@@ -142,7 +143,7 @@ def step(draw):
     if kind == "assign":
         return f"df[{draw(st.sampled_from(['new', 'los', 'age']))!r}] = {draw(number())}"
     if kind == "assign where":
-        return f"df.loc[{draw(condition())}, 'los'] = {draw(st.sampled_from(['0.0', '3.5', 'np.nan']))}"
+        return f"df.loc[{draw(condition())}, 'los'] = {draw(st.sampled_from(['0', '3', 'np.nan']))}"
     if kind == "window":
         rows = draw(st.sampled_from(["df", "df.sort_values(['admitted', 'age'])"]))
         return f"df['new'] = {rows}.groupby('pid'){draw(st.sampled_from(WINDOWS))}"
