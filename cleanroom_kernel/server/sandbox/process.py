@@ -103,9 +103,7 @@ class Confined:
         return self.applied
 
     def _answer(self, timeout: float) -> tuple[int, Answer]:
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        if not poll.poll(timeout * 1000):
+        if not _wait_for(self._control.fileno(), timeout):
             raise LaunchError(None, "no report in time")
         try:
             data, ancillary, _, _ = self._control.recvmsg(_MOST_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
@@ -127,7 +125,7 @@ class Confined:
         self.popen.kill()
         self.popen.wait()
         if self._pidfd is not None:
-            select.select([self._pidfd], [], [])  # inside bubblewrap it ends a moment after its parent
+            _wait_for(self._pidfd, None)  # inside bubblewrap it ends a moment after its parent
             os.close(self._pidfd)
             self._pidfd = None
         self._control.close()
@@ -140,3 +138,10 @@ class Confined:
             signal.pidfd_send_signal(self._pidfd, number)
         except ProcessLookupError:
             return
+
+
+def _wait_for(descriptor: int, seconds: float | None) -> bool:
+    """Whether `descriptor` became readable in time. Not by select, which takes no descriptor above 1023."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))

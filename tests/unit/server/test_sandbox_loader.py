@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cleanroom_kernel.server.sandbox import landlock, profiles
+from cleanroom_kernel.server.sandbox import landlock, orders, profiles
 from cleanroom_kernel.server.sandbox.descriptors import DescriptorError
 from cleanroom_kernel.server.sandbox.launcher import launch
 from cleanroom_kernel.server.sandbox.orders import Layers
@@ -126,6 +126,37 @@ def test_only_listed_descriptors_are_inherited(start):
     assert len(listed) == 5  # three standard ones, the one that was passed, and the listing's own
     assert passed in listed
     assert leak not in listed
+
+
+FORKED = """
+import json, os, socket, sys
+from cleanroom_kernel.server.sandbox.loader import enter
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+ours.send(sys.argv[1].encode())
+child = os.fork()
+if child == 0:
+    ours.close()
+    enter(theirs.detach())
+    try:
+        open("/etc/passwd")
+    except PermissionError:
+        os._exit(42)
+    os._exit(0)
+print(ours.recv(4096).decode())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(os.path.exists("/etc/passwd") and len(open("/etc/passwd").read()) > 0)
+"""
+
+
+def test_a_forked_child_can_confine_itself_without_its_parent():
+    """For a warm parent, whose children start with the slow imports done."""
+    profile = profiles.interpreter(SandboxConfig())
+    given = orders.make(profile, B, descriptors=(), directory="/", uid=None, font_directory=None, counted_apart=False)
+    command = [sys.executable, "-c", FORKED, msgspec.json.encode(given).decode()]
+    report, status, parent_reads = subprocess.check_output(command, text=True, timeout=30).splitlines()
+    assert json.loads(report)["applied"]["seccomp"]
+    assert status == "42"
+    assert parent_reads == "True"
 
 
 # -- a layer that fails ------------------------------------------------------------------------------------------------
