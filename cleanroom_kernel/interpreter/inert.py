@@ -19,7 +19,6 @@ _FILES = (
 )
 _LOOPS = "Compute whole columns: np.where, map, groupby(…).transform, or apply with a function of one value."
 _ORDER = "Within a patient it works: df.groupby('patient_id')['column'].{name}()."
-_PLOTS = "Plot an aggregate: value_counts(), groupby(…).mean(), or counts of pd.cut(column, edges)."
 
 _SPECIAL: dict[str, tuple[str, str]] = {
     "__bool__": ("A column or table of the room has no truth value.", _CONDITIONS),
@@ -39,7 +38,6 @@ _METHODS: dict[str, str] = {
          "to_html", "to_latex", "to_markdown", "to_clipboard", "to_xml", "to_orc", "to_string"), _FILES),
     **dict.fromkeys(("cumsum", "cummax", "cummin", "ffill", "bfill", "rank", "shift", "diff", "pct_change"), _ORDER),
     **dict.fromkeys(("cumprod", "rolling", "expanding", "ewm", "interpolate", "resample"), _LOOPS),
-    **dict.fromkeys(("plot", "hist", "boxplot"), _PLOTS),
     **dict.fromkeys(("idxmax", "idxmin", "argmax", "argmin"), "A single row stays in the room."),
     "T": "Rows stay in the room; aggregates can be transposed.",
     "transpose": "Rows stay in the room; aggregates can be transposed.",
@@ -47,7 +45,7 @@ _METHODS: dict[str, str] = {
     "iat": "A single cell is one patient's.",
     "style": "Style an aggregate.",
 }  # fmt: skip
-_PROPERTIES = {"T", "at", "iat", "style", "plot"}
+_PROPERTIES = {"T", "at", "iat", "style"}
 
 
 def _refusing(message: str, suggestion: str, error: type[HandleError]) -> Callable[..., NoReturn]:

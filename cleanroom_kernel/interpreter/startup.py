@@ -18,6 +18,7 @@ from cleanroom_kernel.interpreter import (
     hooks_pandas,
     inert,
     overview,
+    plots,
     query,
     selection,
     shaping,
@@ -29,7 +30,7 @@ from cleanroom_kernel.interpreter.room import Room
 from cleanroom_kernel.plan.nodes import PlanError
 
 # Each of these registers a family of methods on the handles when it is imported.
-FAMILIES = (accessors, distributions, hooks_numpy, inert, overview, query, selection, shaping, tracing)
+FAMILIES = (accessors, distributions, hooks_numpy, inert, overview, plots, query, selection, shaping, tracing)
 
 
 def start(vault_socket: socket.socket, shell: Any) -> Room:
@@ -38,6 +39,7 @@ def start(vault_socket: socket.socket, shell: Any) -> Room:
     connection.use(link)
     room = Room(link)
     hooks_pandas.install(room)
+    plots.install()
     shell.push({"room": room})
     display.install(shell)
     shell.set_custom_exc((CleanRoomError, PlanError), _show_card)

@@ -20,7 +20,7 @@ def here(permissive_world):
 
 @pytest.fixture(scope="session")
 def standard_world(permissive_world):
-    return world(rows=600, preset="standard")
+    return world(rows=1_500, preset="standard")
 
 
 @pytest.fixture

@@ -45,9 +45,9 @@ READING = {
     "cumsum over all": lambda df: df.los.cumsum(),
     "rank over all": lambda df: df.los.rank(),
     "idxmax": lambda df: df.age.idxmax(),
-    "plot": lambda df: df.age.plot(),
+    "line plot": lambda df: df.age.plot(),
     "plot kind": lambda df: df.plot.scatter("age", "los"),
-    "hist": lambda df: df.hist(),
+    "density plot": lambda df: df.age.plot.kde(),
 }
 
 
