@@ -50,7 +50,7 @@ def _result(check: Check, target: dict, separately: bool) -> list[str]:
 
 
 def _attempt(function, target: dict) -> tuple[bool, str]:
-    """Only an error of the kernel's, or Python's word for one, is a failed attempt. Any other is the check's mistake and
+    """Only an error of the kernel's, or Python's word for one, is a failed attempt. Another is the check's mistake, and
     ends the battery without a result: a check that is broken must not pass for an attack that was stopped."""
     try:
         return bool(function(target)), ""
