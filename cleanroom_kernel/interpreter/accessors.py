@@ -90,7 +90,8 @@ class Accessor:
         )
 
     def __dir__(self) -> Iterable[str]:
-        return [*self.properties, *self.methods]
+        own = [name for name in vars(type(self)) if not name.startswith("_") and name not in ("name", "methods")]
+        return [*self.properties, *self.methods, *own]
 
     def _of(self, twin: pd.Series) -> Any:
         return getattr(twin, self.name)
@@ -114,6 +115,13 @@ class Text(Accessor):
     name = "str"
     methods = TEXT
 
+    def split(self, pat: str | None = None, *, n: int = -1, expand: bool = False, regex: Any = None) -> Pieces:
+        if expand or n != -1:
+            raise HandleError(
+                "How many pieces a text has depends on the data.", suggestion="Take one: column.str.split('-').str[0]."
+            )
+        return Pieces(self._column, pat)
+
     def __getitem__(self, key: Any) -> Column:
         def twin(series: pd.Series) -> pd.Series:
             return series.str[key]
@@ -123,6 +131,31 @@ class Text(Accessor):
                 self._column, lambda of: builders.substring(of, key.start, key.stop, key.step), twin, (), {}
             )
         return on_column(self._column, lambda of: builders.character(of, key), twin, (), {})
+
+
+class Pieces:
+    """Texts that were split. `.str[i]` takes a piece; the last one is -1."""
+
+    def __init__(self, column: Column, separator: str | None) -> None:
+        self._column = column
+        self._separator = separator
+
+    @property
+    def str(self) -> Pieces:
+        return self
+
+    def __getitem__(self, position: int) -> Column:
+        if not isinstance(position, int) or position < -1:
+            raise HandleError("A piece is taken by its number from the start, or -1 for the last one.")
+        return on_column(
+            self._column,
+            builders.piece(position, self._separator),
+            lambda twin: twin.str.split(self._separator).str[position],
+            (),
+            {},
+        )
+
+    get = __getitem__
 
 
 class Dates(Accessor):

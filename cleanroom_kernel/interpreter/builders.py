@@ -299,6 +299,27 @@ def character(of: Term, i: int) -> Expression:
     return choose(long_enough, known(one, DType.STRING), None)
 
 
+def piece(position: int, separator: str | None) -> Builder:
+    """One piece of a text that is split: what comes before it is cut off, then what comes after."""
+    mark = r"\s+" if separator is None else re.escape(separator)
+
+    def build(of: Term) -> Expression:
+        text = known(call(Function.STRIP, of), DType.STRING) if separator is None else of
+        if position < 0:
+            return call(Function.REPLACE, text, options=(f"(?s)^.*{mark}", "", True))
+        before = f"(?s)^(?:.*?{mark}){{{position}}}"
+        rest = text
+        if position:
+            rest = known(call(Function.REPLACE, text, options=(before, "", True)), DType.STRING)
+        found = call(Function.REPLACE, rest, options=(f"(?s){mark}.*$", "", True))
+        if not position:
+            return found
+        enough = call(Function.CONTAINS, text, options=(before, True, True))
+        return choose(enough, known(found, DType.STRING), None)
+
+    return build
+
+
 def text_replace(of: Term, pat: Any, repl: str | None = None, case: bool = True, regex: bool = False) -> Expression:
     if isinstance(pat, dict):
         result = of

@@ -136,6 +136,21 @@ def modes(self: Frame, axis: Any = 0, numeric_only: bool = False, dropna: bool =
     return pd.DataFrame({name: self._column(name).mode(dropna) for name in without_identifiers(self)._columns})
 
 
+@method(Column)
+def skew(self: Column, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> float:
+    """From the released mean, deviation and number, and one sum of cubes."""
+    n = self.count()
+    cubes = (((self - self.mean()) / self.std()) ** 3).sum()
+    return cubes * n / ((n - 1) * (n - 2))
+
+
+@method(Frame, name="skew")
+def skews(self: Frame, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> pd.Series:
+    frame = without_identifiers(self)
+    columns = frame.select_dtypes("number") if numeric_only else frame
+    return pd.Series({name: columns._column(name).skew() for name in columns._columns})
+
+
 # -- correlations -----------------------------------------------------------------------------------------------------
 @method(Frame)
 def corr(self: Frame, method: Any = "pearson", min_periods: int = 1, numeric_only: bool = False) -> pd.DataFrame:

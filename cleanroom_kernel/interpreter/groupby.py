@@ -185,6 +185,11 @@ class GroupBy:
     def tail(self, n: int = 5) -> Frame:
         return perunit.first_rows(self._grouping, -n)
 
+    def nth(self, n: int) -> Frame:
+        if n not in (0, -1):
+            raise HandleError("nth takes the first row of each patient, or the last as -1.")
+        return perunit.first_rows(self._grouping, 1 if n == 0 else -1)
+
     def cumcount(self, ascending: bool = True) -> Column:
         return perunit.cumcount(self._grouping, ascending)
 

@@ -173,6 +173,12 @@ def infer_objects(self: Any, copy: bool = True) -> Any:
     return moved(self, self._rows, self._twin.infer_objects())
 
 
+@method(Frame, Column)
+def convert_dtypes(self: Any, *args: Any, **options: Any) -> Any:
+    """Types of the room's columns are declared, and every one of them can have missing values already."""
+    return self.copy()
+
+
 def _ndim(self: Handle) -> int:
     return self._twin.ndim
 
