@@ -118,7 +118,8 @@ class Text(Accessor):
     def split(self, pat: str | None = None, *, n: int = -1, expand: bool = False, regex: Any = None) -> Pieces:
         if expand or n != -1:
             raise HandleError(
-                "How many pieces a text has depends on the data.", suggestion="Take one: column.str.split('-').str[0]."
+                "How many pieces a text has depends on the data, so they are no columns here.",
+                suggestion="Take one: column.str.split('-').str[0].",
             )
         return Pieces(self._column, pat)
 
