@@ -205,5 +205,3 @@ class Categories(Accessor):
 Column.str = property(Text)  # type: ignore[attr-defined]
 Column.dt = property(Dates)  # type: ignore[attr-defined]
 Column.cat = property(Categories)  # type: ignore[attr-defined]
-
-__all__ = ["Categories", "Dates", "Text"]

@@ -170,6 +170,3 @@ def _indicators(column: Column, values: list[Any], dummy_na: bool, drop_first: b
 def _comparable(value: Any) -> Any:
     """Interval categories are text to the plan."""
     return str(value) if isinstance(value, pd.Interval) else value
-
-
-__all__ = ["cut", "domain", "endpoints", "get_dummies", "qcut"]

@@ -174,6 +174,3 @@ def _pivot_rows(data: Frame, values: Any, rows: list[Any], cols: list[Any], aggf
 def pivot(self: Frame, *, columns: Any, index: Any = None, values: Any = None) -> Frame:
     """One row per unit key; where a label occurs twice for it, the first value."""
     return pivot_table(self, values, index, columns, "first")
-
-
-__all__ = ["crosstab", "pivot_table"]

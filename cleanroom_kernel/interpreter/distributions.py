@@ -218,6 +218,3 @@ def _only_pearson(method: Any) -> None:
         raise HandleError(
             "Rank correlations need an order of all patients' rows.", suggestion="corr() gives Pearson's correlation."
         )
-
-
-__all__ = ["mode", "rows_per_key", "unique", "value_counts"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cleanroom_kernel.interpreter import contexts
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
-from cleanroom_kernel.interpreter.rehearsal import Rehearsal, rehearse, stand_in
+from cleanroom_kernel.interpreter.rehearsal import Rehearsal, stand_in
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Field, type_of
 
@@ -199,19 +199,3 @@ def caller() -> tuple[int, int]:
 
 def is_handle(value: Any) -> bool:
     return isinstance(value, Handle)
-
-
-__all__ = [
-    "Column",
-    "Frame",
-    "Handle",
-    "RowSet",
-    "caller",
-    "derived",
-    "frame_of",
-    "is_handle",
-    "method",
-    "moved",
-    "narrowed",
-    "rehearse",
-]

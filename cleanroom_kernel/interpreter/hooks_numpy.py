@@ -273,6 +273,3 @@ def size(a: Any, axis: Any = None) -> int:
 @implements(np.corrcoef)
 def corrcoef(x: Column, y: Column | None = None, **options: Any) -> Any:
     return side_by_side([x, y], ["x", "y"]).corr().to_numpy()
-
-
-__all__ = ["FUNCTIONS", "UFUNCS", "implements"]

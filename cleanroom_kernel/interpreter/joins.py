@@ -333,6 +333,3 @@ def looked_up(column: Column, keys: Column, value: Expression, source: Relation)
     hidden = contexts.hidden_name("first", PerUnit(plain, (name,), (reduced,)))
     per_unit = PerUnit(plain, (name,), (Reduced(hidden, Reduction.FIRST, reduced.of),))
     return (rows if hidden in rows.fields else Join(rows, per_unit, (name,), (name,), How.LEFT)), Value(hidden)
-
-
-__all__ = ["concat", "join", "looked_up", "merge", "side_by_side"]

@@ -114,6 +114,10 @@ class Room:
         asked = [(f"question {i}", rule) for i, (_, rules) in enumerate(foreseen, 1) for rule in rules]
         return pd.DataFrame([*asked, *rows], columns=["asked", "rule"])
 
+    def release_with(self, releaser: Callable[[Any, str], Artifact]) -> None:
+        """Who releases models: the hooks of scikit-learn say so when they are installed."""
+        self._releaser = releaser
+
     def release(self, model: Any, filename: str) -> Artifact:
         """A fitted model as a file on your machine, if the policy lets it out."""
         if self._releaser is None:
@@ -177,6 +181,3 @@ def _bounds(column: Column) -> str:
         ends = [f"{pd.Timestamp(int(end), unit='us'):%Y-%m-%d}" for end in (column.lower or 0, column.upper or 0)]
         return f"{ends[0]} to {ends[1]}"
     return f"{column.lower:g} to {column.upper:g}"
-
-
-__all__ = ["Room"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from cleanroom_kernel.interpreter.literals import literal
-from cleanroom_kernel.plan.expressions import Call, Constant, Expression, Field, Literal
+from cleanroom_kernel.plan.expressions import Call, Constant, Expression, Field
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.schema import DType
 
@@ -23,8 +23,6 @@ class Term(NamedTuple):
 
 
 Operand = Any  # a Term, or a Python value that becomes a constant
-
-FALSE = Literal(False, DType.BOOLEAN)
 
 
 def expressed(value: Operand, like: DType | None = None) -> Expression:
@@ -50,11 +48,6 @@ def choose(condition: Operand, yes: Operand, no: Operand) -> Expression:
 def known(expression: Expression, dtype: DType) -> Term:
     """An expression of which the builder knows the type."""
     return Term(expression, Field(dtype))
-
-
-def not_null(condition: Expression) -> Expression:
-    """A condition whose nulls count as false."""
-    return Call(Function.COALESCE, (condition, FALSE))
 
 
 def both(one: Expression, other: Expression) -> Expression:
