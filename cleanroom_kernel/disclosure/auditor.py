@@ -1,4 +1,4 @@
-"""Auditor: would any combination of the released numbers and a new one be about fewer than k units? (rules C5, C6)
+"""Auditor: would any combination of the released numbers and a new one be about fewer than k units? (rule C6)
 
 Promise: pure linear algebra on footprints' sketches, never on values. Sketches of one measure span a space of vectors
 over a prime field; a combination that isolates m units has at most m entries that are not zero. The vectors are kept
@@ -8,7 +8,7 @@ than k.
 A vector of weight one is always a row of the form, so one unit is always found. A combination that isolates two to
 k - 1 units is a row of the form unless two of its entries are pivots; pivots are drawn at random under the room's key
 and in several forms at once, so that what one form misses another finds. Differences of two numbers, the most common
-attack, are looked at one by one besides (`close`).
+attack, are looked at one by one besides (`comparisons`).
 
 The form also bounds how much may be known of a small cohort: among the light rows, those that lie within one cohort
 are independent equations about its units, and reconstruction needs about as many as there are units (Dinur and Nissim
@@ -137,13 +137,6 @@ class Audit(Struct, frozen=True, eq=False):
         if self.rank > min(limits.most, MOST_ROWS):
             return False
         return not any(_isolates(form.rows, limits.least) or _crowded(form.rows, limits) for form in self.forms)
-
-
-def close(sketch: NDArray[np.uint32], others: Sketches, least: int) -> Booleans:
-    """Which of the others differ from `sketch` by the rows of some, but fewer than `least`, units."""
-    differing = np.count_nonzero(others != sketch, axis=1)
-    near: Booleans = (differing > 0) & (differing < least)
-    return near
 
 
 def _isolates(rows: Floats, least: int) -> bool:

@@ -7,7 +7,7 @@ counts, sums and sets of units, never a label or a row. Both stay inside the vau
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,6 +79,7 @@ class CellEvidence(Struct, frozen=True, eq=False):
 
     rows: Integers  # rows that enter the number: non-null ones
     units: Integers  # distinct units among them
+    selected: Integers  # fewest units on a side of any predicate inside the measure; all units if there is none
     largest_rows: Integers  # most rows of one unit
     effective_rows: Floats  # effective number of units by their rows
     influence: Floats  # most that leaving out one unit can move the number
@@ -98,11 +99,17 @@ class Trace(Struct, frozen=True, eq=False):
     Numbers of one measure can be subtracted from each other; if the measure is `linear`, any combination of them means
     something. A column may have several traces: a share is a count of rows where something holds, and a mean. A trace
     of some `cells` alone leaves the others to the column's further traces.
+
+    `statistic` is what is shown, with its parameters, and `selection` names how the code selects a cell's rows: a
+    number over nearly the rows of an earlier one repeats it, if it is the same statistic. Without a statistic the
+    trace repeats nothing.
     """
 
     measure: str
     linear: bool
     footprints: Footprints
+    statistic: str = ""
+    selection: Callable[[int], str] | None = None
     cells: tuple[int, ...] | None = None
 
 
@@ -156,6 +163,7 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     name: str  # of the score, as scikit-learn calls it
     measure: str
     value: float  # NaN where the score is undefined
+    linear: bool = False  # a mean over rows: scores of parts give away that of the rest
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

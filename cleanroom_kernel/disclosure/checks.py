@@ -93,6 +93,11 @@ def variety(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> 
     return _need_integers(evidence.differing) >= policy.minimum_units
 
 
+def predicates(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> Booleans:
+    """C3 on what is asked inside a measure: where(age == 99, cost, 0) is about whoever is 99, whatever the cost."""
+    return evidence.selected >= policy.minimum_units
+
+
 def position(evidence: CellEvidence, least: Integers, policy: PolicySnapshot) -> Booleans:
     """C4. Enough units on both sides of a quantile."""
     sides = np.minimum(_need_integers(evidence.below), _need_integers(evidence.above))
@@ -127,6 +132,7 @@ CELL_CHECKS: dict[Check, Callable[[CellEvidence, Integers, PolicySnapshot], Bool
     Check.DOMINANCE: dominance,
     Check.EFFECTIVE: effective,
     Check.VARIETY: variety,
+    Check.PREDICATES: predicates,
     Check.POSITION: position,
     Check.ENDPOINT: endpoint,
     Check.FINITE: finite,

@@ -1,5 +1,10 @@
 """Comparisons: new numbers against the released ones of the same measure, as far as this vault needs them in memory.
 
+A number about nearly the same rows as a released one (fewer than k units differ, or none) is not released: the answer
+repeats the released number, or where that was another statistic, is withheld. So the answer is the same whether no
+unit differs or one does, and a filter that drops a few wrong records does not end an analysis. The only exception is
+known from the code alone: the same selection of rows, of which another statistic may be asked.
+
 Promise: nothing is judged against an old state. Whatever other vaults have released since is read first, inside the
 transaction; what this vault judges is taken over only after its transaction is through.
 """
@@ -7,7 +12,9 @@ transaction; what this vault judges is taken over only after its transaction is 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,27 +22,74 @@ import sqlalchemy as sa
 from msgspec import Struct
 from pyroaring import BitMap
 
-from cleanroom_kernel.disclosure.auditor import Audit, Limits, Sketches, close
+from cleanroom_kernel.disclosure.auditor import Audit, Limits, Sketches
 from cleanroom_kernel.disclosure.candidate import Booleans, Footprint, Integers
 from cleanroom_kernel.disclosure.footprint import BUCKETS
 from cleanroom_kernel.disclosure.records import footprints, numbers
+from cleanroom_kernel.protocol.release import Number
+
+_NUMBERS: msgspec.msgpack.Decoder[Number] = msgspec.msgpack.Decoder(Number)
+
+
+class Claim(Struct, frozen=True, eq=False):
+    """A number that might be released: over what, which statistic (with its parameters), and how it would be shown.
+
+    `selection` identifies how the code selected the rows; equal ones are the same rows. A claim without a statistic
+    repeats nothing: it stands for rows that another number gives away besides its own.
+    """
+
+    footprint: Footprint
+    statistic: str = ""
+    selection: str = ""
+    shown: Number = None
+
+
+class Said(Struct, frozen=True):
+    """A released number over a footprint."""
+
+    statistic: str
+    selection: str
+    shown: Number
 
 
 class Known(Struct, frozen=True, eq=False):
-    """Footprints of one measure in one space. `units` are sets, or the ids under which they are written down."""
+    """Footprints of one measure in one space, and the numbers over each.
+
+    `units` are sets, or the ids under which they are written down.
+    """
 
     units: tuple[int | BitMap, ...]
     sizes: Integers
     sketches: Sketches
+    said: tuple[tuple[Said, ...], ...]
     audit: Audit
 
-    def with_more(self, units: list[int | BitMap], sizes: Integers, sketches: Sketches, audit: Audit) -> Known:
+    def with_more(
+        self,
+        units: list[int | BitMap],
+        sizes: Integers,
+        sketches: Sketches,
+        said: list[tuple[Said, ...]],
+        audit: Audit,
+    ) -> Known:
         return Known(
             (*self.units, *units),
             np.concatenate([self.sizes, sizes]),
             np.concatenate([self.sketches, sketches]),
+            (*self.said, *said),
             audit,
         )
+
+    def with_only(self, sketches: Sketches, sizes: Integers) -> Known:
+        """Other footprints, to be looked at alone."""
+        return Known((), sizes, sketches, (), self.audit)
+
+
+class Judged(Struct, frozen=True, eq=False):
+    """Which claims may be released, and which are answered with a number that was released before."""
+
+    passed: Booleans
+    repeated: dict[int, Number]
 
 
 class _Measure:
@@ -75,40 +129,48 @@ class Comparisons:
         connection: sa.Connection,
         draft: Draft,
         measure: str,
-        new: list[Footprint],
+        new: list[Claim],
         limits: Limits,
         *,
         pairs: bool,
         combinations: bool,
-    ) -> Booleans:
-        """Which of the new footprints may stand beside the released ones and those before them in the draft.
+    ) -> Judged:
+        """Which claims may stand beside the released numbers and those before them in the draft.
 
-        All of `new` are of one space; `combinations` is for linear measures.
+        All are of one space; `combinations` is for linear measures.
         """
-        passed = np.ones(len(new), dtype=bool)
+        passed, repeated = np.ones(len(new), dtype=bool), dict[int, Number]()
         if not new:
-            return passed
+            return Judged(passed, repeated)
         spaces = {**self._refreshed(connection, measure).spaces, **_of(draft, measure)}
-        name = new[0].space
+        name = new[0].footprint.space
         here = spaces.pop(name, None) or self._empty(measure, name)
-        sketches = np.array([footprint.sketch for footprint in new])
-        sizes = np.array([len(footprint.units) for footprint in new], dtype=np.int64)
-        if pairs:
-            for place, footprint in enumerate(new):
-                earlier = np.flatnonzero(passed[:place])
-                passed[place] = not (
-                    _near(sketches[place], sizes[place], here.sketches, here.sizes, limits.least)
-                    or _near(sketches[place], sizes[place], sketches[earlier], sizes[earlier], limits.least)
-                    or any(self._near_in(connection, footprint, other, limits.least) for other in spaces.values())
-                )
+        sketches = np.array([claim.footprint.sketch for claim in new])
+        sizes = np.array([len(claim.footprint.units) for claim in new], dtype=np.int64)
+        said = [(Said(claim.statistic, claim.selection, claim.shown),) for claim in new]
+        for place, claim in enumerate(new if pairs else ()):
+            earlier = np.flatnonzero(passed[:place])
+            near = [(same, here.said[at]) for at, same in _near(sketches[place], sizes[place], here, limits.least)]
+            drafted = here.with_only(sketches[earlier], sizes[earlier])
+            near += [
+                (same, said[earlier[at]]) for at, same in _near(sketches[place], sizes[place], drafted, limits.least)
+            ]
+            verdict = _beside(claim, near)
+            if isinstance(verdict, Said):
+                repeated[place] = verdict.shown
+            passed[place] = verdict is True and not any(
+                self._near_in(connection, claim.footprint, other, limits.least) for other in spaces.values()
+            )
         audit = here.audit
         if combinations:
             chosen = np.flatnonzero(passed)
             passed[chosen], audit = audit.judge(sketches[chosen], limits)
-        sets: list[int | BitMap] = [footprint.units for footprint, kept in zip(new, passed, strict=True) if kept]
-        draft.spaces[measure, name] = here.with_more(sets, sizes[passed], sketches[passed], audit)
+        kept = np.flatnonzero(passed)
+        sets: list[int | BitMap] = [new[place].footprint.units for place in kept]
+        more = here.with_more(sets, sizes[kept], sketches[kept], [said[place] for place in kept], audit)
+        draft.spaces[measure, name] = more
         draft.complete &= bool(passed.all())
-        return passed
+        return Judged(passed, repeated)
 
     def _near_in(self, connection: sa.Connection, new: Footprint, other: Known, least: int) -> bool:
         """Whether the units of a number in another space are almost, but not quite, the same."""
@@ -128,14 +190,14 @@ class Comparisons:
         for (measure, name), drafted in draft.spaces.items():
             known = self._measures[measure]
             before = known.spaces.get(name) or self._empty(measure, name)
-            known.spaces[name] = Known(before.units, before.sizes, before.sketches, drafted.audit)
+            known.spaces[name] = Known(before.units, before.sizes, before.sketches, before.said, drafted.audit)
 
     def _refreshed(self, connection: sa.Connection, measure: str) -> _Measure:
         known = self._measures.setdefault(measure, _Measure())
         read = connection.execute(
             sa.select(
-                numbers.c.id, numbers.c.linear, footprints.c.id.label("units"), footprints.c.space,
-                footprints.c.size, footprints.c.sketch,
+                numbers.c.id, numbers.c.linear, numbers.c.statistic, numbers.c.selection, numbers.c.shown,
+                footprints.c.id.label("units"), footprints.c.space, footprints.c.size, footprints.c.sketch,
             )
             .join(footprints, numbers.c.footprint == footprints.c.id)
             .where(numbers.c.measure == self._stored(measure), numbers.c.id > known.last)
@@ -143,11 +205,7 @@ class Comparisons:
         ).all()  # fmt: skip
         for name in dict.fromkeys(row.space for row in read):
             space = known.spaces.get(name) or self._empty(measure, name)
-            fresh = {row.units: row for row in read if row.space == name and row.units not in set(space.units)}
-            sketches = np.array([_unpack(row.sketch) for row in fresh.values()]).reshape(-1, BUCKETS)
-            sizes = np.array([row.size for row in fresh.values()], dtype=np.int64)
-            audit = space.audit.with_released(sketches) if read[0].linear else space.audit
-            known.spaces[name] = space.with_more(list(fresh), sizes, sketches.astype(np.uint32), audit)
+            known.spaces[name] = _with_read(space, [row for row in read if row.space == name])
         if read:
             known.last, known.linear = read[-1].id, read[0].linear
         return known
@@ -155,13 +213,22 @@ class Comparisons:
     def _empty(self, measure: str, space: str) -> Known:
         seed = blake2b(f"{measure}\n{space}".encode(), key=self._key, digest_size=8).digest()
         audit = Audit.begin(int.from_bytes(seed, "big"), self._n_units)
-        return Known((), np.zeros(0, dtype=np.int64), np.zeros((0, BUCKETS), dtype=np.uint32), audit)
+        return Known((), np.zeros(0, dtype=np.int64), np.zeros((0, BUCKETS), dtype=np.uint32), (), audit)
 
     # -- records ------------------------------------------------------------------------------------------------------
-    def write(self, connection: sa.Connection, answer: int, measure: str, linear: bool, new: list[Footprint]) -> None:
+    def write(self, connection: sa.Connection, answer: int, measure: str, linear: bool, new: list[Claim]) -> None:
+        written = _written(connection, [claim.footprint for claim in new])
         rows = [
-            {"answer": answer, "measure": self._stored(measure), "linear": linear, "footprint": written}
-            for written in _written(connection, new)
+            {
+                "answer": answer,
+                "measure": self._stored(measure),
+                "linear": linear,
+                "footprint": footprint,
+                "statistic": claim.statistic,
+                "selection": claim.selection,
+                "shown": msgspec.msgpack.encode(claim.shown),
+            }
+            for claim, footprint in zip(new, written, strict=True)
         ]
         if rows:
             connection.execute(numbers.insert(), rows)
@@ -174,18 +241,56 @@ def _of(draft: Draft, measure: str) -> dict[str, Known]:
     return {space: known for (of, space), known in draft.spaces.items() if of == measure}
 
 
-def _near(sketch: Sketches, size: int, others: Sketches, sizes: Integers, least: int) -> bool:
+def _beside(claim: Claim, near: list[tuple[bool, tuple[Said, ...]]]) -> bool | Said:
+    """Whether a claim may be released beside the numbers over nearly its rows (True: over exactly them), or which of
+    them it repeats.
+    """
+    if not claim.statistic:
+        return all(same for same, _ in near)
+    if not near or any(same and one.selection == claim.selection for same, said in near for one in said):
+        return True
+    return next((one for _, said in near for one in said if one.statistic == claim.statistic), False)
+
+
+def _near(sketch: Sketches, size: int, known: Known, least: int) -> Iterator[tuple[int, bool]]:
+    """Positions of footprints that differ by the rows of fewer than `least` units, and whether they do not at all."""
     # Sets whose sizes differ by k or more differ by k units or more: no need to look at their sketches.
-    similar = np.abs(sizes - size) < least
-    return bool(close(sketch, others[similar], least).any())
+    similar = np.flatnonzero(np.abs(known.sizes - size) < least)
+    differing = np.count_nonzero(known.sketches[similar] != sketch, axis=1)
+    for place, units in zip(similar, differing, strict=True):
+        if units < least:
+            yield int(place), bool(units == 0)
+
+
+def _with_read(space: Known, read: Sequence[Any]) -> Known:
+    """With numbers that were written down; a footprint that is known already has one number more."""
+    at = {units: place for place, units in enumerate(space.units)}
+    said = [list(known) for known in space.said]
+    fresh: list[Any] = []
+    for row in read:
+        if row.units not in at:
+            at[row.units] = len(said)
+            said.append([])
+            fresh.append(row)
+        said[at[row.units]].append(Said(row.statistic, row.selection, _NUMBERS.decode(row.shown)))
+    sketches = np.array([_unpack(row.sketch) for row in fresh], dtype=np.uint32).reshape(-1, BUCKETS)
+    return Known(
+        (*space.units, *(row.units for row in fresh)),
+        np.concatenate([space.sizes, np.array([row.size for row in fresh], dtype=np.int64)]),
+        np.concatenate([space.sketches, sketches]),
+        tuple(tuple(known) for known in said),
+        space.audit.with_released(sketches) if read[0].linear else space.audit,
+    )
 
 
 def _written(connection: sa.Connection, new: list[Footprint]) -> list[int]:
-    """Ids of footprints in the records, where they are put if they are not there yet."""
+    """The id of each footprint in the records, where it is put if it is not there yet."""
+    digests: list[bytes] = []
     rows: dict[bytes, dict[str, bytes | int | str]] = {}
     for footprint in new:
         units, sketch = footprint.units.serialize(), footprint.sketch.tobytes()
         digest = blake2b(msgspec.msgpack.encode((footprint.space, units, sketch)), digest_size=20).digest()
+        digests.append(digest)
         rows[digest] = {
             "digest": digest,
             "space": footprint.space,
@@ -198,7 +303,7 @@ def _written(connection: sa.Connection, new: list[Footprint]) -> list[int]:
     if fresh:
         connection.execute(footprints.insert(), list(fresh.values()))
         known |= _ids(connection, list(fresh))
-    return list(known.values())
+    return [known[digest] for digest in digests]
 
 
 def _ids(connection: sa.Connection, digests: list[bytes]) -> dict[bytes, int]:

@@ -54,8 +54,8 @@ def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
     return Array(shape=values.shape, values=tuple(_defined(float(value)) for value in rounded.ravel()))
 
 
-def precision(kinds: set[Kind], policy: PolicySnapshot) -> str:
-    """How numbers of these kinds were rounded, in words. Says nothing of the numbers themselves."""
+def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0) -> str:
+    """How numbers of these kinds were rounded, in words, and how many repeat a release about nearly the same units."""
     parts = []
     if kinds & {Kind.COUNT, Kind.SELECTED, Kind.UNITS} and policy.count_base > 1:
         parts.append(f"counts to multiples of at least {policy.count_base}")
@@ -68,6 +68,8 @@ def precision(kinds: set[Kind], policy: PolicySnapshot) -> str:
             parts.append("only digits that no single patient decides")
         if policy.significant_digits < 17:
             parts.append(f"at most {policy.significant_digits} significant digits")
+    if repeated:
+        parts.append(f"{repeated} as released before for nearly the same patients")
     return "; ".join(parts) or "as they are"
 
 

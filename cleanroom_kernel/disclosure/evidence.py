@@ -107,16 +107,13 @@ class Centred(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, rows: Grouped, values: Floats, least: int) -> Centred:
-        by_unit = contributions(rows, values)
-        deviations = values - (values.mean() if len(values) else 0.0)
-        squares = contributions(rows, deviations**2)
-        return cls(
-            rows,
-            deviations,
-            float(squares.sums.sum()),
-            _spread(squares.sums, squares.bounds).effective,
-            differing_units(by_unit, least),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            by_unit = contributions(rows, values)
+            deviations = values - (values.mean() if len(values) else 0.0)
+            squares = contributions(rows, deviations**2)
+            effective = _spread(squares.sums, squares.bounds).effective
+            differing = differing_units(by_unit, least)
+        return cls(rows, deviations, float(squares.sums.sum()), effective, differing)
 
 
 def products(x: Centred, y: Centred, kind: Kind) -> Measured:
@@ -153,6 +150,7 @@ def _rows(grouped: Contributions) -> CellEvidence:
     return CellEvidence(
         rows=spread.total.astype(np.int64),
         units=np.diff(grouped.bounds),
+        selected=np.diff(grouped.bounds),
         largest_rows=spread.largest.astype(np.int64),
         effective_rows=spread.effective,
         influence=spread.largest,

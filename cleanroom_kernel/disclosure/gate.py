@@ -23,13 +23,14 @@ from cleanroom_kernel.disclosure.candidate import (
     EvaluationEvidence,
     Evidence,
     Footprint,
-    Integers,
     Kind,
     ModelCandidate,
     ModelEvidence,
     Statistics,
+    Trace,
 )
 from cleanroom_kernel.disclosure.checks import Finding, Verdict, evaluation_findings, failed, model_findings, verdicts
+from cleanroom_kernel.disclosure.comparisons import Claim, Judged
 from cleanroom_kernel.disclosure.display import (
     parameter_precision,
     precision,
@@ -41,6 +42,7 @@ from cleanroom_kernel.disclosure.display import (
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.disclosure.precision import to_count
 from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
 from cleanroom_kernel.disclosure.rules import rules_of, rules_of_class, sentence
 from cleanroom_kernel.plan.aggregates import OutputClass
@@ -49,6 +51,7 @@ from cleanroom_kernel.protocol.release import (
     FitSummary,
     Grid,
     Label,
+    Number,
     Payload,
     Reason,
     Refusal,
@@ -106,61 +109,89 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case
         for column, numbers in zip(candidate.columns, evidence, strict=True)
     ]
     broken = {name for found in findings for name in failed(found)}
-    shown: list[Booleans] = []
-    released: list[Released] = []
-    for column, numbers, found in zip(candidate.columns, evidence, findings, strict=True):
-        alone = passed(found, len(candidate.labels))
-        beside, traced = _beside_released(column, numbers.units, alone, case)
-        if (alone & ~beside).any():
-            broken.add(Check.COMBINATIONS.value)
-        shown.append(beside)
-        released += traced
-    any_shown = np.any(shown, axis=0)
+    columns = [
+        _beside_released(column, numbers, passed(found, len(candidate.labels)), case)
+        for column, numbers, found in zip(candidate.columns, evidence, findings, strict=True)
+    ]
+    if any(column.lost for column in columns):
+        broken.add(Check.COMBINATIONS.value)
+    any_shown = np.any([column.shown for column in columns], axis=0)
     nothing = not any_shown.any() and case.policy.minimum_units > 0
     rows = np.flatnonzero(any_shown | candidate.public_labels).tolist()
-    if nothing or len(rows) * len(shown) > MOST_CELLS:
+    if nothing or len(rows) * len(columns) > MOST_CELLS:
         return case.withhold(tuple(sorted(broken)))
     grid = Grid(
         keys=candidate.keys,
         rows=tuple(candidate.labels[row] for row in rows),
         columns=tuple(column.name for column in candidate.columns),
-        values=tuple(
-            tuple(show(column, numbers, row, case.policy) if mask[row] else None for row in rows)
-            for column, numbers, mask in zip(candidate.columns, evidence, shown, strict=True)
-        ),
-        suppressed=tuple(tuple(not mask[row] for row in rows) for mask in shown),
+        values=tuple(tuple(column.values[row] if column.shown[row] else None for row in rows) for column in columns),
+        suppressed=tuple(tuple(not column.shown[row] for row in rows) for column in columns),
     )
+    repeated = sum(column.repeated for column in columns)
+    released = [one for column in columns for one in column.released]
     kinds = {column.kind for column in candidate.columns}
     facts = case.facts(
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
         rules=rules_of(kinds),
-        units=words.band(_units_behind(released)),
-        cells=sum(int(mask.sum()) for mask in shown),
-        suppressed=sum(int((~mask[rows]).sum()) for mask in shown),
-        precision=precision(kinds, case.policy),
+        units=_units_behind(released, case.policy),
+        cells=sum(int(column.shown.sum()) for column in columns),
+        suppressed=sum(int((~column.shown[rows]).sum()) for column in columns),
+        precision=precision(kinds, case.policy, repeated),
     )
     return case.release(facts, grid, released)
 
 
-def _beside_released(
-    column: Statistics, units: Integers, alone: Booleans, case: _Case
-) -> tuple[Booleans, list[Released]]:
-    """Which cells may stand beside all released numbers. The largest go first: if one must go, it is the smallest."""
-    kept = alone.copy()
-    order = np.argsort(-units, kind="stable")
-    for trace in column.traces:
-        cells = [int(cell) for cell in order if kept[cell] and (trace.cells is None or int(cell) in trace.cells)]
-        kept[cells] = case.judge(trace.measure, trace.footprints.of(cells), linear=trace.linear)
-    released = []
-    for trace in column.traces:
-        cells = [int(cell) for cell in order if kept[cell] and (trace.cells is None or int(cell) in trace.cells)]
-        released.append(Released(trace.measure, trace.linear, trace.footprints.of(cells)))
-    return kept, released
+class _Shown(Struct, frozen=True, eq=False):
+    """A column as it may be shown: `values` of cells that are, how many of them repeat an earlier release, whether the
+    ledger cost it a cell, and what is released.
+    """
+
+    shown: Booleans
+    values: dict[int, Number]
+    repeated: int
+    lost: bool
+    released: list[Released]
 
 
-def _units_behind(released: list[Released]) -> int:
-    together = [footprint.units for one in released for footprint in one.footprints]
-    return len(together[0].union(*together[1:])) if together else 0
+def _beside_released(column: Statistics, evidence: CellEvidence, alone: Booleans, case: _Case) -> _Shown:
+    """What may stand beside all released numbers. The largest cells go first: if one must go, it is the smallest."""
+    order = [int(cell) for cell in np.argsort(-evidence.units, kind="stable") if alone[cell]]
+    values = {cell: show(column, evidence, cell, case.policy) for cell in order}
+    new, repeated = set(order), dict[int, Number]()
+    for trace in column.traces:
+        cells = [cell for cell in order if cell in new and (trace.cells is None or cell in trace.cells)]
+        judged = case.judge(trace.measure, _claims(trace, cells, values), linear=trace.linear)
+        repeated |= {cells[place]: shown for place, shown in judged.repeated.items()}
+        new -= {cell for cell, kept in zip(cells, judged.passed, strict=True) if not kept}
+    released = [
+        Released(
+            trace.measure,
+            trace.linear,
+            _claims(trace, [c for c in order if c in new and (trace.cells is None or c in trace.cells)], values),
+        )
+        for trace in column.traces
+    ]
+    shown = np.zeros(len(alone), dtype=bool)
+    shown[[*new, *repeated]] = True
+    return _Shown(shown, {**values, **repeated}, len(repeated), bool((alone & ~shown).any()), released)
+
+
+def _claims(trace: Trace, cells: list[int], values: dict[int, Number]) -> list[Claim]:
+    return [
+        Claim(footprint, trace.statistic, trace.selection(cell) if trace.selection else "", values[cell])
+        for cell, footprint in zip(cells, trace.footprints.of(cells), strict=True)
+    ]
+
+
+def _units_behind(released: list[Released], policy: PolicySnapshot) -> str:
+    """Band of the units behind all numbers that are new."""
+    sets = [claim.footprint.units for one in released for claim in one.claims]
+    return _band(len(sets[0].union(*sets[1:])), policy) if sets else "as released before"
+
+
+def _band(units: int, policy: PolicySnapshot) -> str:
+    """Of the count as it would be shown, so that the edge of a band tells no more than that."""
+    return words.band(to_count(units, policy.count_base))
 
 
 def _public(candidate: Candidate, case: _Case) -> Answer:
@@ -189,21 +220,25 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: _
     if case.book.equations(candidate.measure) >= case.policy.evaluations:
         return case.budget()
     findings = evaluation_findings(evidence, case.border(evidence.footprint), case.policy)
-    beside = case.judge(candidate.measure, [evidence.footprint], linear=False)
-    if not (_all_passed(findings) and beside.all()):
-        return case.withhold(failed(findings))
     value = show_score(candidate, evidence, case.policy)
+    claim = Claim(evidence.footprint, candidate.name, "", value)
+    judged = case.judge(candidate.measure, [claim], linear=candidate.linear)
+    if not _all_passed(findings) or not (judged.passed.all() or judged.repeated):
+        return case.withhold(failed(findings))
+    value = judged.repeated.get(0, value)
     facts = case.facts(
         output_class=OutputClass.EVALUATION.value,
         rules=rules_of_class(OutputClass.EVALUATION),
-        units=words.band(evidence.units),
+        units=_band(evidence.units, case.policy),
         cells=1,
         suppressed=0,
-        precision=precision({Kind.MEAN}, case.policy),
+        precision=precision({Kind.MEAN}, case.policy, len(judged.repeated)),
     )
     row: tuple[Label, ...] = ()
     grid = Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),))
-    return case.release(facts, grid, [Released(candidate.measure, False, [evidence.footprint])])
+    return case.release(
+        facts, grid, [Released(candidate.measure, candidate.linear, [claim] if judged.passed.all() else [])]
+    )
 
 
 def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> Answer:
@@ -211,8 +246,8 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> A
     payload = candidate.payload
     # That a fit happened shows no number, so it is compared with nothing; what it learned is.
     learned = not isinstance(payload, FitSummary)
-    beside = case.judge(candidate.measure, [evidence.footprint] if learned else [], linear=False)
-    if not (_all_passed(findings) and beside.all()):
+    claims = [Claim(evidence.footprint)] if learned else []
+    if not (_all_passed(findings) and case.judge(candidate.measure, claims, linear=False).passed.all()):
         return case.withhold(failed(findings))
     if learned and evidence.findings:
         return case.refuse(
@@ -223,13 +258,13 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> A
     facts = case.facts(
         output_class=OutputClass.MODEL.value,
         rules=rules_of_class(OutputClass.MODEL),
-        units=words.band(evidence.units),
+        units=_band(evidence.units, case.policy),
         cells=candidate.numbers,
         suppressed=0,
         precision=parameter_precision(case.policy),
     )
     shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload
-    return case.release(facts, shown, [Released(candidate.measure, False, [evidence.footprint])] if learned else [])
+    return case.release(facts, shown, [Released(candidate.measure, False, claims)])
 
 
 def _all_passed(findings: list[Finding]) -> bool:
@@ -267,7 +302,7 @@ class _Case(Struct, frozen=True, eq=False):
         counts = np.array([len(footprint.units)], dtype=np.int64)
         return int(self.ledger.borders(self.policy).least(counts, lambda _: footprint.units)[0])
 
-    def judge(self, measure: str, footprints: list[Footprint], *, linear: bool) -> Booleans:
+    def judge(self, measure: str, claims: list[Claim], *, linear: bool) -> Judged:
         """Which numbers may stand beside all that the room released of this measure."""
         limits = Limits(
             least=self.policy.minimum_units,
@@ -276,7 +311,7 @@ class _Case(Struct, frozen=True, eq=False):
             n_units=self.ledger.n_units,
         )
         return self.book.judge(
-            Released(measure, linear, footprints),
+            Released(measure, linear, claims),
             limits,
             pairs=self.policy.differencing,
             combinations=self.policy.linear_audit,

@@ -20,8 +20,8 @@ from msgspec import Struct
 from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure.auditor import Limits
 from cleanroom_kernel.disclosure.borders import Borders
-from cleanroom_kernel.disclosure.candidate import Asker, Booleans, Footprint
-from cleanroom_kernel.disclosure.comparisons import Comparisons, Draft
+from cleanroom_kernel.disclosure.candidate import Asker
+from cleanroom_kernel.disclosure.comparisons import Claim, Comparisons, Draft, Judged
 from cleanroom_kernel.disclosure.footprint import Sketcher
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
 from cleanroom_kernel.disclosure.records import answers, denials, metadata, releases
@@ -58,11 +58,11 @@ class Answered(Struct, frozen=True):
 
 
 class Released(Struct, frozen=True):
-    """A number that is about to be released: of which measure, over what."""
+    """Numbers of one measure that might be released, or are about to be."""
 
     measure: str
     linear: bool
-    footprints: list[Footprint]
+    claims: list[Claim]
 
 
 class Ledger:
@@ -129,13 +129,13 @@ class Book:
         """Independent numbers of a measure that were released."""
         return self._comparisons.equations(self._connection, measure)
 
-    def judge(self, new: Released, limits: Limits, *, pairs: bool, combinations: bool) -> Booleans:
-        """Which of the footprints may be released beside what was, and beside those that this book judged before."""
+    def judge(self, new: Released, limits: Limits, *, pairs: bool, combinations: bool) -> Judged:
+        """Which claims may be released beside what was, and beside those that this book judged before."""
         return self._comparisons.judge(
             self._connection,
             self._draft,
             new.measure,
-            new.footprints,
+            new.claims,
             limits,
             pairs=pairs,
             combinations=combinations and new.linear,
@@ -159,7 +159,7 @@ class Book:
             .returning(answers.c.id)
         ).scalar_one()
         for one in released:
-            self._comparisons.write(self._connection, answer, one.measure, one.linear, one.footprints)
+            self._comparisons.write(self._connection, answer, one.measure, one.linear, one.claims)
         self._recorded = True
         return answer
 

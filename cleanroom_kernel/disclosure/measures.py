@@ -2,7 +2,7 @@
 
 Promise: two expressions with one identity are the same quantity up to scale and offset, whatever names, joins and
 intermediate tables they came through; what is not recognised gets an identity of its own. Two relations of one space
-number the same rows alike.
+number the same rows alike. Two selections with one name are the same rows of one space.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ UNITS = "units"
 _STORED = "column "
 
 # -- spaces -----------------------------------------------------------------------------------------------------------
-_KEEP_ROWS = (Filter, Sort, Take, Sample, Split, Assign, Select, Window, Predict)
+_KEEP_ROWS = (Filter, Take, Assign, Select, Window, Predict)
+_RENUMBER = (Sort, Sample, Split, PerUnit, Concat)
 
 BY_VALUE = "values"  # rows that are made anew each time: told apart by unit and value
 
@@ -52,8 +53,8 @@ BY_VALUE = "values"  # rows that are made anew each time: told apart by unit and
 def space_of(relation: Relation) -> str:
     """Relations of one space share their row numbers, so that footprints of their rows can be compared.
 
-    A per-unit table or a concatenation numbers its rows anew whenever its input changes: there, and in what is made
-    from them, a row is known by its unit and its value instead.
+    A sorted, drawn, stacked or per-unit table numbers its rows anew whenever its input changes: there, and in what is
+    made from it, a row is known by its unit and its value instead.
     """
     spaces: dict[int, str] = {}
     for node in postorder(relation):
@@ -67,7 +68,7 @@ def _space(relation: Relation, spaces: dict[int, str]) -> str:
         return _hash("table", relation.name)
     if isinstance(relation, _KEEP_ROWS):
         return spaces[id(relation.over)]
-    if isinstance(relation, (PerUnit, Concat)):
+    if isinstance(relation, _RENUMBER):
         return BY_VALUE
     if isinstance(relation, Distinct):
         # A join with it may be numbered by its left side alone, so it is a space of its own.
@@ -114,61 +115,72 @@ def count_of(expression: Expression, over: Relation) -> str:
     return f"present {found}" if found.startswith(_STORED) else ROWS
 
 
+def is_stored(expression: Expression, over: Relation) -> bool:
+    """Whether it is a column as the owner's table has it, under whatever name."""
+    return identity(expression, over).startswith(_STORED)
+
+
 def is_one(expression: Expression, over: Relation) -> bool:
     """Whether it is the constant 1, whatever column it was put in."""
-    return _measure(expression, identities(over)).identity == _literal(1.0)
+    return _measure(expression, identities(over), False).identity == _literal(1.0)
 
 
 def identity(expression: Expression, over: Relation) -> str:
     """What an expression measures over a relation, up to scale and offset."""
-    return _measure(expression, identities(over)).identity
+    return _measure(expression, identities(over), False).identity
 
 
 def _of(what: str, expression: Expression, over: Relation) -> str:
     return f"{what} of {identity(expression, over)}"
 
 
-def identities(relation: Relation) -> Identities:
-    """Identity of every column of a relation."""
+def identities(relation: Relation, *, exactly: bool = False) -> Identities:
+    """Identity of every column of a relation: up to scale and offset, or `exactly`."""
+    name = "exact identities" if exactly else "identities"
     for node in postorder(relation):
-        if isinstance(node, Relation) and "identities" not in node.__dict__:
-            node.__dict__["identities"] = _columns(node)
-    found: Identities = relation.__dict__["identities"]
+        if isinstance(node, Relation) and name not in node.__dict__:
+            node.__dict__[name] = _columns(node, exactly)
+    found: Identities = relation.__dict__[name]
     return found
 
 
-def _columns(relation: Relation) -> Identities:
+def _columns(relation: Relation, exactly: bool) -> Identities:
+    def columns(of: Relation) -> Identities:
+        return identities(of, exactly=exactly)
+
+    def measured(of: Expression) -> str:
+        return _measure(of, over, exactly).identity
+
     if isinstance(relation, Table):
         return {name: f"{_STORED}{relation.name}.{name}" for name in relation.fields}
     if isinstance(relation, Join):
-        return _joined(relation)
+        return _joined(relation, columns(relation.left), columns(relation.right))
     if isinstance(relation, Concat):
-        return {name: _same([identities(part)[name] for part in relation.parts]) for name in relation.fields}
+        return {name: _same([columns(part)[name] for part in relation.parts]) for name in relation.fields}
+    over = columns(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
     if isinstance(relation, (Filter, Sort, Take, Sample, Split, Distinct)):
-        return identities(relation.over)
-    over = identities(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
+        return over
     if isinstance(relation, Select):
-        return {column.name: _measure(column.of, over).identity for column in relation.columns}
+        return {column.name: measured(column.of) for column in relation.columns}
     if isinstance(relation, Assign):
-        return {**over, **{column.name: _measure(column.of, over).identity for column in relation.columns}}
+        return {**over, **{column.name: measured(column.of) for column in relation.columns}}
     if isinstance(relation, PerUnit):
         by = [over[name] for name in relation.by]
-        return {name: over[name] for name in relation.by} | {
-            column.name: _reduced(column, by, over) for column in relation.columns
-        }
+        made = {column.name: _reduced(column, by, relation.over, exactly) for column in relation.columns}
+        return {name: over[name] for name in relation.by} | made
     if isinstance(relation, Window):
-        of = None if relation.of is None else _measure(relation.of, over).identity
+        of = None if relation.of is None else measured(relation.of)
         order = [over[name] for name in relation.order]
         groups = [over[name] for name in relation.by]
-        return {**over, relation.name: _hash("window", relation.function.value, groups, of, order, relation.periods)}
+        made_of = (relation.function.value, groups, of, order, relation.periods)
+        return {**over, relation.name: _hash("window", *made_of)}
     if isinstance(relation, Predict):
         model = (digest(relation.fit), relation.method.value)
         return {**over, **{name: _hash("predict", model, place) for place, name in enumerate(relation.names)}}
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
 
 
-def _joined(relation: Join) -> Identities:
-    left, right = identities(relation.left), identities(relation.right)
+def _joined(relation: Join, left: Identities, right: Identities) -> Identities:
     merged = {one for one, other in zip(relation.left_on, relation.right_on, strict=True) if one == other}
     shared = (left.keys() & right.keys()) - merged
     columns = {name + relation.suffixes[0] if name in shared else name: found for name, found in left.items()}
@@ -178,14 +190,15 @@ def _joined(relation: Join) -> Identities:
     return columns
 
 
-def _reduced(column: Reduced, by: list[str], over: Identities) -> str:
-    """A sum of sums is a sum, and so is a sum of counts; everything else is new."""
-    if column.of is None:
-        return ROWS
-    of = _measure(column.of, over).identity
-    if column.reduction is Reduction.SUM:
+def _reduced(column: Reduced, by: list[str], over: Relation, exactly: bool) -> str:
+    """A sum of sums is a sum, and so is a sum of counts; everything else is new, and depends on the rows it is of."""
+    of = None if column.of is None else _measure(column.of, identities(over, exactly=exactly), exactly).identity
+    if not exactly and column.reduction is Reduction.SUM:
+        assert of is not None, "checked when the column was built"
         return of
-    return _hash("reduced", column.reduction.value, of, by)
+    if not exactly and column.reduction is Reduction.SIZE:
+        return ROWS
+    return _hash("reduced", column.reduction.value, of, by, digest(over) if exactly else "")
 
 
 def _same(found: list[str]) -> str:
@@ -203,11 +216,11 @@ _MIRRORED = {Function.GREATER: Function.LESS, Function.GREATER_EQUAL: Function.L
 _NUMBERS = (DType.INTEGER, DType.FLOAT, DType.BOOLEAN)
 
 
-def _measure(expression: Expression, columns: Identities) -> _Measure:
-    return fold(expression, lambda node, arguments: _step(node, arguments, columns))
+def _measure(expression: Expression, columns: Identities, exactly: bool) -> _Measure:
+    return fold(expression, lambda node, arguments: _step(node, arguments, columns, exactly))
 
 
-def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities) -> _Measure:
+def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities, exactly: bool) -> _Measure:
     if isinstance(node, Value):
         return _Measure(columns[node.name])
     if isinstance(node, Literal):
@@ -215,10 +228,11 @@ def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities) -> _
         return _Measure(_literal(value), constant=True)
     if arguments and all(argument.constant for argument in arguments):
         return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)), constant=True)
-    if isinstance(node, Call):
-        return _affine(node, arguments) or _Measure(_call(node, arguments))
-    if isinstance(node, Cast) and node.dtype in _NUMBERS:
+    if not exactly and isinstance(node, Cast) and node.dtype in _NUMBERS:
         return arguments[0]
+    if isinstance(node, Call):
+        moving = None if exactly else _affine(node, arguments)
+        return moving or _Measure(_call(node, arguments))
     if isinstance(node, (IsIn, Recode, Cast, Cut)):
         return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)))
     raise AssertionError(f"unhandled expression {type(node).__name__}")
@@ -258,3 +272,60 @@ def _literal(value: float | str | None) -> str:
 
 def _hash(*parts: Any) -> str:
     return blake2b(msgspec.msgpack.encode(parts), digest_size=16).hexdigest()
+
+
+# -- selections -------------------------------------------------------------------------------------------------------
+Conditions = frozenset[str]
+
+
+def selection(relation: Relation) -> Conditions:
+    """The conditions on a space's rows, as the code states them."""
+    conditions: Conditions = frozenset()
+    while isinstance(relation, _KEEP_ROWS):
+        if isinstance(relation, Filter):
+            conditions |= _conditions(relation.where, relation.over)
+        elif isinstance(relation, Take):
+            return conditions | {digest(relation)}  # which rows it takes depends on all that came before
+        relation = relation.over
+    return conditions | {space_of(relation) if isinstance(relation, Table) else digest(relation)}
+
+
+def is_known(expression: Expression, over: Relation) -> Conditions:
+    """The condition that an expression is not null, as statistics have it; part of the measure for stored columns."""
+    return frozenset({_hash("known", _measure(expression, identities(over, exactly=True), True).identity)})
+
+
+def has_value(expression: Expression, over: Relation, value: bool | int | float | str | None) -> Conditions:
+    """The condition that an expression has a value: a filter's equality and a group's label are the same."""
+    return frozenset({_has(_measure(expression, identities(over, exactly=True), True), value)})
+
+
+def name_of(conditions: Conditions) -> str:
+    return _hash(sorted(conditions))
+
+
+def statistic_of(what: str, expression: Expression, over: Relation) -> str:
+    """A statistic with exactly what it is of: equal ones over the same rows are the same number."""
+    return f"{what} of {_measure(expression, identities(over, exactly=True), True).identity}"
+
+
+def _conditions(where: Expression, over: Relation) -> Conditions:
+    columns = identities(over, exactly=True)
+    found: set[str] = set()
+    left = [where]
+    while left:
+        part = left.pop()
+        if isinstance(part, Call) and part.function is Function.AND:
+            left.extend(part.arguments)
+        elif isinstance(part, Call) and part.function is Function.EQUAL and isinstance(part.arguments[1], Literal):
+            found.add(_has(_measure(part.arguments[0], columns, True), part.arguments[1].value))
+        elif isinstance(part, Call) and part.function is Function.NOT:
+            found.add(_has(_measure(part.arguments[0], columns, True), False))
+        else:
+            found.add(_has(_measure(part, columns, True), True))
+    return frozenset(found)
+
+
+def _has(measure: _Measure, value: bool | int | float | str | None) -> str:
+    # As in pandas, True is 1.
+    return _hash("is", measure.identity, float(value) if isinstance(value, (bool, int, float)) else value)

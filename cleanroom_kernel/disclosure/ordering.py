@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanroom_kernel.disclosure.candidate import CellEvidence, Floats, Integers
+from cleanroom_kernel.disclosure.candidate import Floats, Integers
 from cleanroom_kernel.disclosure.evidence import Measured, counted, differing_units
 from cleanroom_kernel.disclosure.grouping import Codes, Grouped, contributions
 
@@ -22,11 +23,8 @@ def quantile(rows: Grouped, values: Floats, q: float, least: int) -> Measured:
     result, influence = np.full(rows.n_groups, np.nan), np.zeros(rows.n_groups)
     for group, places in _members(rows):
         result[group], influence[group] = _middle(values[places], rows.units[places], q, least)
-    evidence = CellEvidence(
-        rows=base.rows,
-        units=base.units,
-        largest_rows=base.largest_rows,
-        effective_rows=base.effective_rows,
+    evidence = msgspec.structs.replace(
+        base,
         influence=influence,
         step=influence,
         differing=differing_units(by_unit, least),

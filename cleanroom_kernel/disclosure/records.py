@@ -52,6 +52,9 @@ numbers = sa.Table(
     sa.Column("measure", sa.String, nullable=False, index=True),
     sa.Column("linear", sa.Boolean, nullable=False),
     sa.Column("footprint", sa.ForeignKey(footprints.c.id), nullable=False),
+    sa.Column("statistic", sa.String, nullable=False),
+    sa.Column("selection", sa.String, nullable=False),
+    sa.Column("shown", sa.LargeBinary, nullable=False),  # the number as it was released
 )
 
 denials = sa.Table(

@@ -31,6 +31,7 @@ class Check(enum.Enum):
     DOMINANCE = "dominance"
     EFFECTIVE = "effective number"
     VARIETY = "variety"
+    PREDICATES = "predicates"
     POSITION = "position"
     ENDPOINT = "endpoints"
     OUTLIER = "outlier"
@@ -72,7 +73,7 @@ RISKS: dict[OutputClass, frozenset[Risk]] = {
 CHECKS: dict[Risk, frozenset[Check]] = {
     Risk.LOW_COUNT: frozenset({Check.UNITS, Check.TWICE, Check.EVALUATION}),
     Risk.DOMINANCE: frozenset({Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.OUTLIER, Check.FINITE}),
-    Risk.CLASS_DISCLOSURE: frozenset({Check.VARIETY, Check.CLASSES}),
+    Risk.CLASS_DISCLOSURE: frozenset({Check.VARIETY, Check.PREDICATES, Check.CLASSES}),
     Risk.DIFFERENCING: frozenset({Check.PAIRS, Check.COMBINATIONS}),
     Risk.LOW_DEGREES: frozenset({Check.TWICE, Check.EFFECTIVE, Check.FAMILY}),
     Risk.SINGLE_VALUE: frozenset({Check.POSITION, Check.ENDPOINT}),
@@ -96,15 +97,17 @@ CLASS_OF: dict[Kind, OutputClass] = {
 }
 
 # Checks of single cells; the two of differencing look at the ledger and apply to every kind (`gate.py`).
-_CONTRIBUTIONS = frozenset({Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.OUTLIER, Check.VARIETY})
+_CONTRIBUTIONS = frozenset(
+    {Check.ROWS, Check.DOMINANCE, Check.EFFECTIVE, Check.OUTLIER, Check.VARIETY, Check.PREDICATES}
+)
 _SUM = _CONTRIBUTIONS | {Check.UNITS, Check.FINITE}
 _SHAPE = _CONTRIBUTIONS | {Check.TWICE, Check.FINITE}
 
 APPLIES: dict[Kind, frozenset[Check]] = {
-    Kind.COUNT: frozenset({Check.UNITS, Check.ROWS, Check.OUTLIER}),
+    Kind.COUNT: frozenset({Check.UNITS, Check.ROWS, Check.OUTLIER, Check.PREDICATES}),
     Kind.SELECTED: _CONTRIBUTIONS | {Check.UNITS},
     Kind.UNITS: frozenset({Check.UNITS}),
-    Kind.DISTINCT: frozenset({Check.UNITS}),
+    Kind.DISTINCT: frozenset({Check.UNITS, Check.PREDICATES}),
     Kind.SUM: _SUM,
     Kind.MEAN: _SUM,
     Kind.SHARE: _CONTRIBUTIONS | {Check.UNITS},
@@ -112,7 +115,7 @@ APPLIES: dict[Kind, frozenset[Check]] = {
     Kind.DEVIATION: _SHAPE,
     Kind.CORRELATION: _SHAPE,
     Kind.COVARIANCE: _SHAPE,
-    Kind.QUANTILE: frozenset({Check.UNITS, Check.ROWS, Check.VARIETY, Check.POSITION, Check.FINITE}),
+    Kind.QUANTILE: frozenset({Check.UNITS, Check.ROWS, Check.VARIETY, Check.PREDICATES, Check.POSITION, Check.FINITE}),
     Kind.EXTREME: frozenset({Check.UNITS, Check.ENDPOINT, Check.FINITE}),
 }
 

@@ -138,6 +138,12 @@ DATA: tuple[Rule, ...] = (
         "disclosure.checks.variety",
     ),
     Rule(
+        "C3a",
+        "predicates",
+        "A condition inside a measure holds for at least {minimum_units} patients and does not for as many.",
+        "disclosure.checks.predicates",
+    ),
+    Rule(
         "C3b",
         "minimum count per class",
         "Each class of a model or a score has at least {minimum_units} patients.",
@@ -158,7 +164,8 @@ DATA: tuple[Rule, ...] = (
     Rule(
         "C5",
         "differencing",
-        "Two numbers of one measure differ by no patient, or by at least {minimum_units}.",
+        "A number that differs from a released one of its measure by fewer than {minimum_units} patients repeats it, "
+        "or is withheld.",
         "disclosure.comparisons",
     ),
     Rule(
@@ -233,6 +240,7 @@ OF_CHECK: dict[Check, str] = {
     Check.DOMINANCE: "C2b",
     Check.EFFECTIVE: "C2c",
     Check.VARIETY: "C3",
+    Check.PREDICATES: "C3a",
     Check.CLASSES: "C3b",
     Check.POSITION: "C4",
     Check.ENDPOINT: "C4b",

@@ -9,20 +9,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.candidate import Asker, Candidate
 from cleanroom_kernel.disclosure.gate import decide, recall, refuse
 from cleanroom_kernel.disclosure.judge import passes
+from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.rules import structural_no
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Column, Correlation, Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation
 from cleanroom_kernel.plan.expressions import Expression, Named, type_of
 from cleanroom_kernel.plan.models import Fit, Inspect
-from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.plan.nodes import digest, postorder
+from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.protocol.release import Answer, Label
-from cleanroom_kernel.vault.answers_columns import Columns, Measurement, Rows, stack
+from cleanroom_kernel.vault.answers_columns import Cells, Columns, Measurement, Rows, stack
 from cleanroom_kernel.vault.answers_groups import MARGIN, Groups, everything, groups
 from cleanroom_kernel.vault.answers_pairs import pairs
+from cleanroom_kernel.vault.answers_predicates import fewest
 from cleanroom_kernel.vault.desk import Desk
 
 
@@ -35,6 +39,14 @@ def answer(aggregate: Aggregate, desk: Desk) -> Answer:
     no = structural_no(aggregate, desk.policy)
     if no is not None:
         return refuse(asker, digest(aggregate), no, desk.ledger)
+    if isinstance(aggregate, (Summary, Correlation)) and any(
+        isinstance(node, Predict) for node in postorder(aggregate)
+    ):
+        from cleanroom_kernel.vault.learning import unusable
+
+        misused = unusable(aggregate, desk)
+        if misused is not None:
+            return misused
     if isinstance(aggregate, Summary):
         return _summary(aggregate, asker, desk)
     if isinstance(aggregate, Correlation):
@@ -56,16 +68,17 @@ def _learned(aggregate: Aggregate, desk: Desk) -> Answer:
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
-    inputs = [column.statistic.of for column in summary.columns if hasattr(column.statistic, "of")]
-    rows = _rows(summary.over, [*(key.of for key in summary.by), *inputs], desk)
+    measured_of = [column.statistic.of for column in summary.columns if hasattr(column.statistic, "of")]
+    rows = _rows(summary.over, measured_of, [key.of for key in summary.by], desk)
     found = _groups(summary, rows, desk)
-    body = Columns(rows, found.codes, found.number, desk.policy.minimum_units, desk.ledger.borders(desk.policy))
+    cells = Cells(found.codes, _selections(summary, found))
+    body = Columns(rows, cells, desk.policy.minimum_units, desk.ledger.borders(desk.policy))
     measured = [body.column(column.name, column.statistic) for column in summary.columns]
     labels, public = found.labels, found.public
     if summary.margins:
         totals = _margins(found)
         measured = [
-            _with_totals(part, column, totals, rows, found, desk)
+            _with_totals(part, column, summary, totals, rows, found, desk)
             for part, column in zip(measured, summary.columns, strict=True)
         ]
         labels = [*labels, *(label for total in totals for label in total.labels)]
@@ -82,6 +95,16 @@ def _groups(summary: Summary, rows: Rows, desk: Desk) -> Groups:
         keep_null=summary.keep_null,
         complete=summary.over.has_units and desk.policy.minimum_units > 0,
     )
+
+
+def _selections(summary: Summary, found: Groups) -> list[Conditions]:
+    """How the code selects the rows of each group: a label is the same condition as a filter's equality."""
+    of_all = measures.selection(summary.over)
+    of_label = [
+        {label: measures.has_value(key.of, summary.over, label) for label in {labels[place] for labels in found.labels}}
+        for place, key in enumerate(summary.by)
+    ]
+    return [of_all.union(*(of_label[place][label] for place, label in enumerate(labels))) for labels in found.labels]
 
 
 def _margins(found: Groups) -> list[Groups]:
@@ -103,7 +126,13 @@ def _margin(found: Groups, kept: int) -> Groups:
 
 
 def _with_totals(
-    part: Measurement, column: Column, totals: list[Groups], rows: Rows, found: Groups, desk: Desk
+    part: Measurement,
+    column: Column,
+    summary: Summary,
+    totals: list[Groups],
+    rows: Rows,
+    found: Groups,
+    desk: Desk,
 ) -> Measurement:
     """A column with its totals below. Rows of cells that are not shown are in no total (rule C13)."""
     borders = desk.ledger.borders(desk.policy)
@@ -111,26 +140,31 @@ def _with_totals(
     if rows.over.has_units:
         shown = passes(*part, desk.policy, borders)
     parts = [part]
-    for total in totals:
+    for place, total in enumerate(totals):
         of_group = np.append(np.where(shown, total.codes, -1), -1).astype(np.int32)  # the last is for no group
-        coarser = Columns(rows, of_group[found.codes], total.number, desk.policy.minimum_units, borders)
+        selections = [frozenset({f"total {place}.{row} of {digest(summary)}"}) for row in range(total.number)]
+        coarser = Columns(rows, Cells(of_group[found.codes], selections), desk.policy.minimum_units, borders)
         parts.append(coarser.column(column.name, column.statistic))
     return stack(parts)
 
 
 def _correlation(correlation: Correlation, asker: Asker, desk: Desk) -> Answer:
-    rows = _rows(correlation.over, [column.of for column in correlation.columns], desk)
+    rows = _rows(correlation.over, [column.of for column in correlation.columns], [], desk)
     measured = pairs(correlation, rows, desk.policy.minimum_units)
     labels: list[tuple[Label, ...]] = [(column.name,) for column in correlation.columns]
     return _decided(correlation, asker, desk, ("",), labels, np.ones(len(labels), dtype=bool), measured)
 
 
-def _rows(over: Relation, inputs: list[Expression], desk: Desk) -> Rows:
-    names = {digest(expression): f"v{place}" for place, expression in enumerate(inputs)}
-    expressions = {digest(expression): expression for expression in inputs}
-    named = tuple(Named(name, expressions[key]) for key, name in names.items())
+def _rows(over: Relation, measured: list[Expression], keys: list[Expression], desk: Desk) -> Rows:
+    expressions = {digest(expression): expression for expression in (*keys, *measured)}
+    names = {key: f"v{place}" for place, key in enumerate(expressions)}
+    named = tuple(Named(names[key], expression) for key, expression in expressions.items())
     frame = desk.engine.table(over, named, ordered=False)
-    return Rows(over, frame, names, desk.engine.tables.n_units, desk.ledger.sketcher)
+    few: dict[str, int] = {}
+    if over.has_units and desk.policy.minimum_units > 0:
+        found = {digest(of): fewest(of, over, desk.engine) for of in measured}
+        few = {key: number for key, number in found.items() if number is not None}
+    return Rows(over, frame, names, few, desk.engine.tables.n_units, desk.ledger.sketcher)
 
 
 def _decided(

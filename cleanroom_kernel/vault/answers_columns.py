@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from msgspec import Struct
@@ -21,6 +22,7 @@ from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, 
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
 from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
 from cleanroom_kernel.disclosure.kinds import kind_of
+from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.ordering import distinct, extreme, quantile
 from cleanroom_kernel.plan.aggregates import (
     Count,
@@ -49,19 +51,27 @@ Measurement = tuple[Statistics, CellEvidence]
 
 
 class Rows:
-    """The rows of a question as arrays. `names` tells under which name of `frame` an expression (by digest) is.
+    """The rows of a question as arrays. `names` tells under which name of `frame` an expression (by digest) is, and
+    `fewest` how few units are on a side of a condition inside it (absent where there is none).
 
     Rows of a public table belong to nobody: there, each is a unit of its own.
     """
 
     def __init__(
-        self, over: Relation, frame: pl.DataFrame, names: dict[str, str], n_units: int, sketcher: Sketcher
+        self,
+        over: Relation,
+        frame: pl.DataFrame,
+        names: dict[str, str],
+        fewest: dict[str, int],
+        n_units: int,
+        sketcher: Sketcher,
     ) -> None:
         self.over = over
         self.sketcher = sketcher
         self.space = measures.space_of(over)
         self._frame = frame
         self._names = names
+        self._fewest = fewest
         self._rows = frame.get_column(ROW).to_numpy()
         if over.has_units:
             self._units, self._n_units = frame.get_column(UNIT).to_numpy(), n_units
@@ -77,6 +87,14 @@ class Rows:
     def series(self, of: Expression) -> pl.Series:
         return self._frame.get_column(self._names[digest(of)])
 
+    def judged(self, measurement: Measurement, inputs: tuple[Expression, ...]) -> Measurement:
+        """With the conditions inside its inputs, which concern all of its cells."""
+        column, evidence = measurement
+        few = [self._fewest[digest(of)] for of in inputs if digest(of) in self._fewest]
+        if not few:
+            return measurement
+        return column, msgspec.structs.replace(evidence, selected=np.minimum(evidence.selected, min(few)))
+
     def footprints(
         self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None
     ) -> RowFootprints:
@@ -89,16 +107,28 @@ class Rows:
         return RowFootprints(grouped, self.sketcher, self.space, by_unit)
 
 
+class Cells(Struct, frozen=True, eq=False):
+    """Groups as the columns see them: one for each row (-1: none), and how the code selects the rows of each group."""
+
+    codes: NDArray[np.int32]
+    selections: list[Conditions]
+
+    @property
+    def number(self) -> int:
+        return len(self.selections)
+
+
 class Columns:
     """Statistics of rows in groups. `least` is the minimum count; what several columns need is made once."""
 
-    def __init__(self, rows: Rows, codes: NDArray[np.int32], n_groups: int, least: int, borders: Borders) -> None:
+    def __init__(self, rows: Rows, cells: Cells, least: int, borders: Borders) -> None:
         self._rows = rows
         self._over = rows.over
-        self._inside: NDArray[np.bool_] | None = codes >= 0
+        self._cells = cells
+        self._inside: NDArray[np.bool_] | None = cells.codes >= 0
         if self._inside.all():
             self._inside = None
-        self._groups = rows.grouped(codes, n_groups)
+        self._groups = rows.grouped(cells.codes, cells.number)
         self._least = least
         self._borders = borders
         self._of_all_rows: RowFootprints | None = None
@@ -107,14 +137,16 @@ class Columns:
         kind = kind_of(statistic, self._over)
         if kind is Kind.COUNT and not isinstance(statistic, Count):
             return self._rows_alone(name, kind, counted, measures.ROWS, linear=True)
-        return _MAKERS[type(statistic)](self, name, kind, statistic)
+        measurement = _MAKERS[type(statistic)](self, name, kind, statistic)
+        return self._rows.judged(measurement, (statistic.of,) if hasattr(statistic, "of") else ())
 
     # -- kinds --------------------------------------------------------------------------------------------------------
     def _rows_alone(
         self, name: str, kind: Kind, measure: Callable[[Contributions], Measured], identity: str, *, linear: bool
     ) -> Measurement:
         by_unit = contributions(self._groups)
-        return self._made(name, kind, measure(by_unit), self._traces(identity, linear, self._groups, by_unit))
+        said = _Said(identity, linear, identity)
+        return _made(name, kind, measure(by_unit), self._traces(said, self._groups, by_unit))
 
     def _units(self, name: str, kind: Kind, _: Units) -> Measurement:
         return self._rows_alone(name, kind, units, measures.UNITS, linear=False)
@@ -122,36 +154,42 @@ class Columns:
     def _count(self, name: str, kind: Kind, statistic: Count) -> Measurement:
         known = select(self._groups, self._take(self._rows.series(statistic.of).is_not_null().to_numpy()))
         by_unit = contributions(known)
-        traces = self._traces(measures.count_of(statistic.of, self._over), True, known, by_unit)
-        return self._made(name, kind, counted(by_unit), traces)
+        measure = measures.count_of(statistic.of, self._over)
+        said = _Said(measure, True, measures.ROWS, measures.is_known(statistic.of, self._over))
+        return _made(name, kind, counted(by_unit), self._traces(said, known, by_unit))
 
     def _sum(self, name: str, kind: Kind, statistic: Sum | Mean) -> Measurement:
         known, values = self._known(statistic.of)
         by_unit = contributions(known, values)
-        traces = self._traces(measures.sum_of(statistic.of, self._over), True, known, by_unit, values)
+        said = self._said(measures.sum_of, type(statistic).__name__, statistic.of)
+        traces = self._traces(said, known, by_unit, values)
         if kind in (Kind.SELECTED, Kind.SHARE):
-            # Rows where something holds are also a count, and can be compared with one.
+            # Rows where something holds are also a count, and can be compared with one; a share is none to repeat.
             chosen = values > 0
-            traces += self._traces(measures.ROWS, True, select(known, chosen), values=values[chosen])
+            holds = measures.has_value(statistic.of, self._over, 1)
+            count = _Said(measures.ROWS, True, measures.ROWS if kind is Kind.SELECTED else "", holds)
+            traces += self._traces(count, select(known, chosen), values=values[chosen])
         measured = summed(by_unit, kind, self._least)
-        return self._made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
+        return _made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
 
     def _spread(self, name: str, kind: Kind, statistic: Variance) -> Measurement:
         known, values = self._known(statistic.of)
         measured = spread_out(known, values, statistic.ddof, statistic.root, self._least)
-        traces = self._traces(measures.squares_of(statistic.of, self._over), True, known, values=values)
-        return self._made(name, kind, measured, traces)
+        said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", statistic.of)
+        return _made(name, kind, measured, self._traces(said, known, values=values))
 
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
         known, values = self._known(statistic.of)
         measured = quantile(known, values, statistic.q, self._least)
-        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values=values)
-        return self._made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
+        said = self._said(measures.order_of, f"quantile {statistic.q!r}", statistic.of, linear=False)
+        traces = self._traces(said, known, values=values)
+        return _made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
 
     def _extreme(self, name: str, kind: Kind, statistic: Extreme) -> Measurement:
         known, values = self._known(statistic.of)
-        traces = self._traces(measures.order_of(statistic.of, self._over), False, known, values=values)
-        return self._made(name, kind, extreme(known, values, statistic.largest), traces)
+        said = self._said(measures.order_of, "max" if statistic.largest else "min", statistic.of, linear=False)
+        measured = extreme(known, values, statistic.largest)
+        return _made(name, kind, measured, self._traces(said, known, values=values))
 
     def _distinct(self, name: str, kind: Kind, statistic: Distinct) -> Measurement:
         codes, number = value_codes(self._rows.series(statistic.of))
@@ -162,8 +200,8 @@ class Columns:
         by_value = Grouped(pairs.astype(np.int32), known.units, known.rows, len(found), known.n_units)
         sets = RowFootprints(by_value, self._rows.sketcher, self._rows.space)
         least = self._borders.least(np.diff(sets.by_unit.bounds), sets.unit_set)
-        traces = self._traces(measures.distinct_of(statistic.of, self._over), False, known)
-        return self._made(name, kind, distinct(known, by_value, least), traces)
+        said = self._said(measures.distinct_of, "distinct", statistic.of, linear=False)
+        return _made(name, kind, distinct(known, by_value, least), self._traces(said, known))
 
     # -- parts --------------------------------------------------------------------------------------------------------
     def _take(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -176,30 +214,53 @@ class Columns:
         grouped = select(self._groups, known)
         return grouped, values if grouped is self._groups else values[known]
 
+    def _said(
+        self, measure: Callable[[Expression, Relation], str], what: str, of: Expression, *, linear: bool = True
+    ) -> _Said:
+        return _Said(measure(of, self._over), linear, measures.statistic_of(what, of, self._over))
+
     def _traces(
         self,
-        measure: str,
-        linear: bool,
+        said: _Said,
         grouped: Grouped,
         by_unit: Contributions | None = None,
         values: NDArray[np.float64] | None = None,
     ) -> tuple[Trace, ...]:
         if not self._over.has_units:
             return ()
-        if grouped is not self._groups or self._rows.space == measures.BY_VALUE:
-            return (Trace(measure, linear, self._rows.footprints(grouped, values, by_unit)),)
-        if self._of_all_rows is None:
-            self._of_all_rows = self._rows.footprints(grouped, None, by_unit)
-        return (Trace(measure, linear, self._of_all_rows),)
+        if grouped is self._groups and self._rows.space != measures.BY_VALUE:
+            if self._of_all_rows is None:
+                self._of_all_rows = self._rows.footprints(grouped, None, by_unit)
+            footprints = self._of_all_rows
+        else:
+            footprints = self._rows.footprints(grouped, values, by_unit)
+        selections = self._cells.selections
+        return (
+            Trace(
+                said.measure,
+                said.linear,
+                footprints,
+                said.statistic,
+                lambda cell: measures.name_of(selections[cell] | said.conditions),
+            ),
+        )
 
     def _least_base(self, of: Expression) -> float:
         return DAY if type_of(of, self._over.fields).dtype is DType.DATETIME else 0.0
 
-    def _made(
-        self, name: str, kind: Kind, measured: Measured, traces: tuple[Trace, ...], least_base: float = 0.0
-    ) -> Measurement:
-        column = Statistics(name, kind, measured.values, traces, measured.parts, least_base)
-        return column, measured.evidence
+
+class _Said(Struct, frozen=True):
+    """What a trace says of itself; `conditions` on rows besides those of their group."""
+
+    measure: str
+    linear: bool
+    statistic: str
+    conditions: Conditions = frozenset()
+
+
+def _made(name: str, kind: Kind, measured: Measured, traces: tuple[Trace, ...], least_base: float = 0.0) -> Measurement:
+    column = Statistics(name, kind, measured.values, traces, measured.parts, least_base)
+    return column, measured.evidence
 
 
 _MAKERS: dict[type[Statistic], Callable[[Columns, str, Kind, Any], Measurement]] = {
@@ -266,8 +327,17 @@ def stack(parts: list[Measurement]) -> Measurement:
 
 
 def _stacked_trace(columns: list[Statistics], place: int) -> Trace:
-    footprints = _Stacked(tuple((len(column.values), column.traces[place].footprints) for column in columns))
-    return Trace(columns[0].traces[place].measure, columns[0].traces[place].linear, footprints)
+    traces = [column.traces[place] for column in columns]
+    sizes = [len(column.values) for column in columns]
+    ends = np.cumsum(sizes)
+
+    def selection(cell: int) -> str:
+        part = int(np.searchsorted(ends, cell, side="right"))
+        inside = traces[part].selection
+        return inside(cell - int(ends[part]) + sizes[part]) if inside is not None else ""
+
+    footprints = _Stacked(tuple((size, trace.footprints) for size, trace in zip(sizes, traces, strict=True)))
+    return Trace(traces[0].measure, traces[0].linear, footprints, traces[0].statistic, selection)
 
 
 def _stacked_array(evidences: list[CellEvidence], name: str) -> NDArray[Any] | None:

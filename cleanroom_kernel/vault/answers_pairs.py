@@ -67,19 +67,28 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
     one, other = centred.pair(x, y)
     measured: Measured = products(one, other, kind)
     traces: tuple[Trace, ...] = ()
+    first, second = correlation.columns[x].of, correlation.columns[y].of
     if rows.over.has_units:
-        first, second = correlation.columns[x].of, correlation.columns[y].of
         footprints = rows.footprints(one.rows, centred.product(x, y))
-        linear = kind is Kind.COVARIANCE
-        traces = (Trace(measures.product_of(first, second, correlation.over), linear, footprints),)
-    return Statistics("", kind, measured.values, traces), measured.evidence
+        product = measures.product_of(first, second, correlation.over)
+        exactly = sorted(measures.statistic_of(kind.value, of, correlation.over) for of in (first, second))
+        selected = measures.name_of(measures.selection(correlation.over))
+        traces = (Trace(product, kind is Kind.COVARIANCE, footprints, " and ".join(exactly), lambda _: selected),)
+    return rows.judged((Statistics("", kind, measured.values, traces), measured.evidence), (first, second))
 
 
 def _column(name: str, cells: list[Measurement]) -> Measurement:
     """Each cell has a measure of its own, so each has its own trace."""
     together, evidence = stack(cells)
     traces = tuple(
-        Trace(trace.measure, trace.linear, together.traces[0].footprints, cells=(place,))
+        Trace(
+            trace.measure,
+            trace.linear,
+            together.traces[0].footprints,
+            trace.statistic,
+            together.traces[0].selection,
+            cells=(place,),
+        )
         for place, (cell, _) in enumerate(cells)
         for trace in cell.traces
     )

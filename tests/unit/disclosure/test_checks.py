@@ -19,7 +19,7 @@ LEAST = np.array([10])
 def evidence(**changes):
     """One cell of 100 alike units, with two rows each, as good as any; `changes` spoil it."""
     good = {
-        "rows": 200, "units": 100, "largest_rows": 2, "effective_rows": 100.0, "influence": 0.1, "step": 0.2,
+        "rows": 200, "units": 100, "selected": 100, "largest_rows": 2, "effective_rows": 100.0, "influence": 0.1, "step": 0.2,
         "total": 500.0, "largest": 6.0, "second": 6.0, "effective": 90.0, "differing": 60, "below": 50, "above": 50,
     }  # fmt: skip
     return CellEvidence(**{name: np.array([value]) for name, value in {**good, **changes}.items()})
@@ -36,6 +36,7 @@ SPOILED = {
     Check.DOMINANCE: {"largest": 450.0},
     Check.EFFECTIVE: {"effective": 4.9},
     Check.VARIETY: {"differing": 9},
+    Check.PREDICATES: {"selected": 9},
     Check.POSITION: {"below": 9},
     Check.OUTLIER: {"influence": 0.21},
     Check.FINITE: {"total": np.inf, "effective": 50.0},
@@ -108,7 +109,7 @@ def test_what_is_not_finite_is_not_shown(changes):
 
 
 def test_a_check_without_its_evidence_raises():
-    bare = CellEvidence(*(np.array([100]) for _ in range(2)), *(np.array([1.0]) for _ in range(4)))
+    bare = CellEvidence(*(np.array([100]) for _ in range(3)), *(np.array([1.0]) for _ in range(4)))
     for check in (Check.DOMINANCE, Check.EFFECTIVE, Check.VARIETY, Check.POSITION):
         with pytest.raises(AssertionError, match="lacks its evidence"):
             CELL_CHECKS[check](bare, LEAST, STANDARD)
@@ -165,6 +166,6 @@ def test_a_fit_needs_enough_units_of_each_class(changes):
 def test_every_preset_for_use_fails_every_bad_example(preset):
     policy = Policy.from_settings({"preset": preset}).snapshot()
     least = np.array([policy.minimum_units])
-    tiny = evidence(units=1, rows=2, largest_rows=2, effective_rows=1.0, total=1.0, largest=1.0, second=0.0,
+    tiny = evidence(selected=1, units=1, rows=2, largest_rows=2, effective_rows=1.0, total=1.0, largest=1.0, second=0.0,
                     effective=1.0, differing=1, below=0, above=0, influence=np.inf, step=0.0)  # fmt: skip
     assert not any(check(tiny, least, policy).any() for check in CELL_CHECKS.values())
