@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from cleanroom_kernel.interpreter import connection, hooks_pandas
+from cleanroom_kernel.plan.expressions import type_of
+from cleanroom_kernel.plan.schema import DType
 from tests.unit.interpreter.rooms import world
 
 SIZES = (240, 60, 7)  # rows of the worlds that programs run in
@@ -207,11 +209,30 @@ def programs(draw):
 
 # -- the comparison ---------------------------------------------------------------------------------------------------
 def run(program, df, patients):
+    """The names that the program leaves behind."""
     names = {"df": df, "patients": patients, "pd": pd, "np": np}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(program, "program", "exec"), names)
-    return names["answer"]
+    return names
+
+
+KINDS = {
+    DType.INTEGER: "iuf",  # with gaps, pandas has floats
+    DType.FLOAT: "fiu",  # an integer to a power, a clipped one: pandas' type depends on values
+    DType.BOOLEAN: "bO",
+    DType.STRING: "OT",
+    DType.DATETIME: "M",
+    DType.DURATION: "m",
+}
+
+
+def twins_fit_their_plans(frame):
+    assert list(frame._twin.columns) == list(frame._columns)
+    for name, expression in frame._columns.items():
+        dtype = frame._twin[name].dtype
+        kind = "T" if isinstance(dtype, (pd.StringDtype, pd.CategoricalDtype)) else dtype.kind
+        assert kind in KINDS[type_of(expression, frame._rows.fields).dtype], name
 
 
 # In pandas the dtype of these depends on the data (whether a condition ever holds, whether a gap arises); types of a
@@ -241,7 +262,9 @@ def test_a_program_gives_what_pandas_gives(program, number):
     here = worlds(number)
     connection.use(here.room._connection)
     try:
-        theirs = run(program, here.tables["stays"], here.tables["patients"])
+        theirs = run(program, here.tables["stays"], here.tables["patients"])["answer"]
     except (ValueError, TypeError, KeyError, AttributeError):
         return  # no program that pandas itself would run
-    same(program, run(program, here.room["stays"], here.room["patients"]), theirs)
+    names = run(program, here.room["stays"], here.room["patients"])
+    same(program, names["answer"], theirs)
+    twins_fit_their_plans(names["df"])
