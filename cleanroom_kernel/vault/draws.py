@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
 
 from cleanroom_kernel.plan.relations import Sample, Side, Split
 
@@ -31,6 +30,8 @@ def split(relation: Split, n: int, seed: int, units: NDArray[np.int32], classes:
     if not relation.shuffle:
         return np.arange(n - n_test) if relation.side is Side.TRAIN else np.arange(n - n_test, n)
     if classes is not None and _can_stratify(classes, n_test):
+        from sklearn.model_selection import StratifiedShuffleSplit  # slow to import, and only needed here
+
         splitter = StratifiedShuffleSplit(1, test_size=n_test, train_size=n - n_test, random_state=seed)
         train, test = next(splitter.split(np.zeros(n), classes))
         return train if relation.side is Side.TRAIN else test

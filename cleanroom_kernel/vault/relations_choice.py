@@ -19,6 +19,7 @@ from cleanroom_kernel.vault.store import Positions, in_order, positions
 from cleanroom_kernel.vault.values import POLARS
 
 _STRATUM = "v:stratum"
+_NUMBER = "n:row"
 
 
 # -- Sort and Take ----------------------------------------------------------------------------------------------------
@@ -34,8 +35,8 @@ def _sort(relation: Sort, inputs: tuple[Rows, ...], needed: Names, _: Context) -
 
 
 def _renumbered(pending: Pending, ordered: pl.LazyFrame, keep: list[str]) -> Pending:
-    numbered = ordered.select(name for name in keep if name != ROW).with_row_index(ROW)
-    return pending.then(nw.from_native(numbered.with_columns(pl.col(ROW).cast(pl.Int64)).select(keep)), operations=3)
+    numbered = ordered.with_row_index(_NUMBER).with_columns(pl.col(_NUMBER).cast(pl.Int64).alias(ROW))
+    return pending.then(nw.from_native(numbered.select(keep)), operations=3)
 
 
 def _needs_of_sort(relation: Sort, needed: Names) -> tuple[Names, ...]:

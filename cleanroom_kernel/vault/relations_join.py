@@ -149,8 +149,9 @@ def _numbered(relation: Join, pending: Pending, inputs: tuple[Rows, ...], needed
     if _has_unique(relation.right, relation.right_on, _equal_units(relation)):
         row, bound = nw.col(_LEFT_ROW), left.bound
     else:
-        row = nw.col(_LEFT_ROW) * right.bound + nw.col(_RIGHT_ROW).fill_null(0)
-        bound = left.bound * right.bound
+        step = max(right.bound, 1)
+        row = nw.col(_LEFT_ROW) * step + nw.col(_RIGHT_ROW).fill_null(0)
+        bound = left.bound * step
     if bound <= LARGEST_BOUND:
         return Rows(pending.then(pending.frame.select(*columns, row.alias(ROW))), bound, most)
     in_order = native(pending.frame).sort(_LEFT_ROW, _RIGHT_ROW).with_row_index(ROW)

@@ -24,7 +24,9 @@ def _filter(relation: Filter, inputs: tuple[Rows, ...], needed: Names, _: Contex
     (rows,) = inputs
     keep = kept_columns(relation, needed)
     pending, (condition,) = compute(rows.pending, relation.over.fields, (relation.where,), keep)
-    return rows.with_pending(pending.then(pending.frame.filter(condition.expression).select(*keep), operations=2))
+    # What comes out constant has no length of its own to filter by.
+    where = condition.expression & ~nw.col(ROW).is_null()
+    return rows.with_pending(pending.then(pending.frame.filter(where).select(*keep), operations=2))
 
 
 def _needs_of_filter(relation: Filter, needed: Names) -> tuple[Names, ...]:

@@ -33,6 +33,7 @@ class Tables:
     """Frames have their columns under stored names, UNIT (unless public) and ROW, and are sorted by unit.
 
     `units` tells for each table of units how many it has; codes run from 0 to `n_units` - 1 over the whole room.
+    `edition` names the state of the data: codes of two editions are not comparable.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class Tables:
         frames: Mapping[str, pl.DataFrame],
         n_units: int,
         units: Mapping[str, int] | None = None,
+        edition: str = "",
     ) -> None:
         self.schema = schema
         self.n_units = n_units
         self.units = dict(units or {})
+        self.edition = edition
         self._frames = dict(frames)
 
     def __getitem__(self, name: str) -> pl.DataFrame:
@@ -109,7 +112,7 @@ def write_room(directory: str | os.PathLike[str], schema: RoomSchema, frames: Ma
     for old in place.glob("*.arrow"):
         if old.name not in kept:
             old.unlink()
-    return Tables(schema, arranged, n_units, _units_of(files))
+    return Tables(schema, arranged, n_units, _units_of(files), _edition(files))
 
 
 def open_room(directory: str | os.PathLike[str], schema: RoomSchema | None = None) -> Tables:
@@ -127,7 +130,7 @@ def open_room(directory: str | os.PathLike[str], schema: RoomSchema | None = Non
     frames = {name: _open_table(place, name, file) for name, file in manifest.tables.items()}
     if set(frames) != {table.name for table in wanted.tables}:
         raise RoomError("The room lacks a table; prepare it again.")
-    return Tables(manifest.schema, frames, manifest.n_units, _units_of(manifest.tables))
+    return Tables(manifest.schema, frames, manifest.n_units, _units_of(manifest.tables), _edition(manifest.tables))
 
 
 def schema_digest(schema: RoomSchema) -> str:
@@ -138,6 +141,11 @@ def schema_digest(schema: RoomSchema) -> str:
 
 def _units_of(files: Mapping[str, _File]) -> dict[str, int]:
     return {name: file.units for name, file in files.items()}
+
+
+def _edition(files: Mapping[str, _File]) -> str:
+    hashes = "\n".join(f"{name} {files[name].sha256}" for name in sorted(files))
+    return hashlib.sha256(hashes.encode()).hexdigest()[:16]
 
 
 def _write_table(place: Path, name: str, frame: pl.DataFrame) -> _File:

@@ -1,0 +1,109 @@
+"""Lines: the vault's two borders, to the interpreter and to the server, read side by side.
+
+Promise: whatever the interpreter sends or fails to read, what the server says is heard: before every request, and while
+a reply waits to be taken. Nothing here knows what a request means.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+
+import msgspec
+
+from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, REQUEST_LIMIT, BadFrame, Channel, ChannelClosed, frame
+from cleanroom_kernel.protocol.messages import (
+    CellStarted,
+    InterpreterRequest,
+    Open,
+    Reply,
+    ServerMessage,
+    VaultNotice,
+)
+
+
+class Ended(Exception):
+    """The session is over: the server said so, or one of the lines is gone."""
+
+
+class Lines:
+    """`cell` is the notebook cell that the server passed on last."""
+
+    def __init__(self, interpreter: socket.socket, server: socket.socket) -> None:
+        self.cell = ""
+        self._to_interpreter, self._to_server = interpreter, server
+        for stream in (interpreter, server):
+            stream.setblocking(False)
+        self._interpreter: Channel[InterpreterRequest] = Channel(interpreter, InterpreterRequest, limit=REQUEST_LIMIT)
+        self._server: Channel[ServerMessage] = Channel(server, ServerMessage, limit=REQUEST_LIMIT)
+
+    def opening(self) -> Open:
+        """The server's first message."""
+        while True:
+            self._wait((self._to_server, select.POLLIN))
+            message = self._heard()
+            if isinstance(message, Open):
+                return message
+            if message is not None:
+                raise Ended
+
+    def request(self) -> InterpreterRequest:
+        """The interpreter's next request, after everything that the server said before. Raises BadFrame or Ended."""
+        while True:
+            self._wait((self._to_interpreter, select.POLLIN), (self._to_server, select.POLLIN))
+            self._hear()
+            try:
+                request = self._interpreter.receive()
+            except BlockingIOError:
+                continue
+            except (ChannelClosed, OSError):
+                raise Ended from None
+            # The server passes a cell on after telling us; so its word is here by now, if not before.
+            self._hear()
+            return request
+
+    def reply(self, reply: Reply) -> bool:
+        """Whether it was small enough to send."""
+        body = msgspec.msgpack.encode(reply)
+        if len(body) > ANSWER_LIMIT:
+            return False
+        self._send(self._to_interpreter, body)
+        return True
+
+    def notify(self, notice: VaultNotice) -> None:
+        self._send(self._to_server, msgspec.msgpack.encode(notice))
+
+    def _hear(self) -> None:
+        while (message := self._heard()) is not None:
+            if not isinstance(message, CellStarted):
+                raise Ended
+            self.cell = message.cell
+
+    def _heard(self) -> ServerMessage | None:
+        """What the server said, if it said anything more."""
+        try:
+            return self._server.receive()
+        except BlockingIOError:
+            return None
+        except (ChannelClosed, BadFrame, OSError):
+            raise Ended from None
+
+    def _send(self, stream: socket.socket, body: bytes) -> None:
+        rest = memoryview(frame(body))
+        while rest:
+            try:
+                rest = rest[stream.send(rest) :]
+            except BlockingIOError:
+                self._wait((stream, select.POLLOUT), (self._to_server, select.POLLIN))
+                self._hear()
+            except OSError:
+                raise Ended from None
+
+    def _wait(self, *wanted: tuple[socket.socket, int]) -> None:
+        poll = select.poll()
+        events: dict[int, int] = {}
+        for stream, event in wanted:
+            events[stream.fileno()] = events.get(stream.fileno(), 0) | event
+        for descriptor, event in events.items():
+            poll.register(descriptor, event)
+        poll.poll()

@@ -1,0 +1,179 @@
+"""Session: one vault process answering one interpreter, for the server that started both.
+
+Promise: every request gets exactly one reply, in order; nothing that a request holds or causes ends the process. What
+fails while it is answered is one fixed refusal; what failed, and where, goes to the owner's log, without its message,
+which might quote a value. The server hears of every release before the interpreter does.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from cleanroom_kernel.disclosure.candidate import Asker
+from cleanroom_kernel.disclosure.gate import refuse
+from cleanroom_kernel.disclosure.rules import foresee
+from cleanroom_kernel.plan.bases import Aggregate
+from cleanroom_kernel.plan.codec import Limits, decode
+from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError
+from cleanroom_kernel.protocol.channel import BadFrame
+from cleanroom_kernel.protocol.messages import (
+    VERSION,
+    Delivered,
+    Denied,
+    Disclose,
+    Export,
+    Foresee,
+    Foreseen,
+    Hello,
+    InterpreterRequest,
+    Opened,
+    OpenFailed,
+    Released,
+    Reply,
+    VaultNotice,
+    Welcome,
+)
+from cleanroom_kernel.protocol.release import Answer, Artifact, Reason, Refusal, Release, Withheld
+from cleanroom_kernel.vault.answers import answer
+from cleanroom_kernel.vault.desk import Desk
+from cleanroom_kernel.vault.failures import FAILURES, described
+from cleanroom_kernel.vault.lines import Ended, Lines
+from cleanroom_kernel.vault.opening import OpeningError, open_desk
+from cleanroom_kernel.vault.welcome import welcome
+
+Log = Callable[[str], None]
+Wanted = TypeVar("Wanted", bound=Node)
+Reaction = Welcome | Foreseen | Answer
+
+MALFORMED = Refusal(Reason.MALFORMED, "protocol", "This is not a request of this room.", "")
+OVERSIZED = Refusal(
+    Reason.OVERSIZED, "limits", "The request is too large.", "Release an intermediate result, or use shorter lists."
+)
+REPLAYED = Refusal(Reason.REPLAYED, "protocol", "This request number was used before.", "")
+VERSIONS = Refusal(
+    Reason.INVALID,
+    "protocol",
+    "Interpreter and vault are of different versions.",
+    "Ask the owner to restart the server.",
+)
+FAILED = Refusal(
+    Reason.FAILED,
+    "no errors from data",
+    "This could not be computed.",
+    "Try a simpler way; the owner's log says where.",
+)
+
+
+def serve(interpreter: socket.socket, server: socket.socket, log: Log) -> None:
+    """Open the room that the server names, and answer until the session is over."""
+    lines = Lines(interpreter, server)
+    try:
+        desk = _opened(lines, log)
+        if desk is not None:
+            _answer_all(lines, Session(desk, log))
+    except Ended:
+        return
+
+
+def _opened(lines: Lines, log: Log) -> Desk | None:
+    opening = lines.opening()
+    try:
+        desk = open_desk(opening)
+    except OpeningError as error:
+        lines.notify(OpenFailed(str(error)))
+        return None
+    except FAILURES as error:
+        log(described(error))
+        lines.notify(OpenFailed("The room could not be opened; the vault's log says where it failed."))
+        return None
+    lines.notify(Opened(VERSION))
+    return desk
+
+
+def _answer_all(lines: Lines, session: Session) -> None:
+    while True:
+        try:
+            request = lines.request()
+        except BadFrame as bad:
+            lines.reply(Reply(0, OVERSIZED if bad.oversized else MALFORMED))
+            continue
+        reply, notices = session.step(request, lines.cell)
+        for notice in notices:
+            lines.notify(notice)
+        if not lines.reply(reply):
+            lines.reply(Reply(reply.number, FAILED))
+
+
+class Session:
+    """What the vault says to each request; no I/O on its borders."""
+
+    def __init__(self, desk: Desk, log: Log) -> None:
+        self._desk = desk
+        self._log = log
+        self._last = 0
+
+    def step(self, request: InterpreterRequest, cell: str) -> tuple[Reply, list[VaultNotice]]:
+        """The reply to a request of `cell`, and what the server must hear first."""
+        if request.number <= self._last:
+            return Reply(request.number, REPLAYED), []
+        self._last = request.number
+        self._desk.cell = cell
+        reaction = self._reaction(request)
+        return Reply(request.number, reaction), self._notices(reaction)
+
+    def _reaction(self, request: InterpreterRequest) -> Reaction:
+        try:
+            try:
+                return self._answered(request)
+            except PlanError as error:
+                return self._refused(refusal_of(error))
+            except FAILURES as error:
+                self._log(described(error))
+                return self._refused(FAILED)
+        except FAILURES as error:  # even the refusal could not be written down
+            self._log(described(error))
+            return FAILED
+
+    def _answered(self, request: InterpreterRequest) -> Reaction:
+        if isinstance(request, Hello):
+            return welcome(self._desk) if request.version == VERSION else VERSIONS
+        if isinstance(request, Disclose):
+            return answer(self._plan(request.plan, Aggregate), self._desk)
+        if isinstance(request, Foresee):
+            return Foreseen(foresee(self._plan(request.plan, Aggregate), self._desk.policy))
+        if isinstance(request, Export):
+            from cleanroom_kernel.vault.export import export  # loads scikit-learn, see LateLearners
+
+            return export(self._plan(request.plan, Fit), request.name, self._desk)
+        raise AssertionError(f"unhandled request {type(request).__name__}")
+
+    def _plan(self, body: bytes, wanted: type[Wanted]) -> Wanted:
+        return decode(body, self._desk.room, wanted)
+
+    def _refused(self, refusal: Refusal) -> Refusal:
+        """Written to the audit log, without the question: it was no valid one."""
+        asker = Asker(self._desk.expert, self._desk.session, self._desk.cell)
+        return refuse(asker, "", refusal, self._desk.ledger)
+
+    def _notices(self, reaction: Reaction) -> list[VaultNotice]:
+        if isinstance(reaction, Release):
+            delivered = isinstance(reaction.payload, Artifact)
+            return [Released(reaction.receipt), *([Delivered(reaction.receipt, reaction.payload)] if delivered else [])]
+        if isinstance(reaction, Withheld):
+            return [Denied(self._desk.cell, "withheld", "policy")]
+        if isinstance(reaction, Refusal):
+            return [Denied(self._desk.cell, "refusal", reaction.rule)]
+        return []
+
+
+def refusal_of(error: PlanError) -> Refusal:
+    """What is wrong with a plan, in full: it depends on code and schema alone."""
+    reason = Reason.INVALID
+    if isinstance(error, Limits):
+        reason = Reason.OVERSIZED
+    elif isinstance(error, Forbidden):
+        reason = Reason.FORBIDDEN
+    return Refusal(reason, error.rule, error.message, error.suggestion)
