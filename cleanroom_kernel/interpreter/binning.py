@@ -120,7 +120,8 @@ def get_dummies(
     options = {"prefix_sep": prefix_sep, "dummy_na": dummy_na, "drop_first": drop_first, "dtype": dtype}
     twin = frame._twin.copy()
     for label, values in domains.items():
-        twin[label] = pd.Categorical(_as_values(twin[label]), categories=values)
+        known = _as_values(twin[label])
+        twin[label] = pd.Categorical(known.where(known.isin(values)), categories=values)
     if isinstance(data, Column):
         twin = pd.get_dummies(twin.iloc[:, 0].rename(data.name), prefix, **options)
     else:

@@ -47,6 +47,7 @@ def rehearse(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Rehe
     args, kwargs = twins_in(args), twins_in(kwargs)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("ignore", "Could not infer format")  # of synthetic texts that are no dates
         try:
             return Rehearsal(function(*args, **kwargs))
         except _OF_VALUES as error:

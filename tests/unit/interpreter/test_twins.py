@@ -19,7 +19,8 @@ def test_the_same_schema_gives_the_same_twins():
 
 def test_changing_a_twin_does_not_change_the_next_one():
     twins = Twins(SCHEMA)
-    twins["stays"].loc[:, "age"] = -1
+    changed = twins["stays"]
+    changed["age"] = -1
     assert (twins["stays"].age >= 0).all()
 
 
