@@ -78,9 +78,8 @@ FAMILY: dict[str, Family] = {
     **_family("preprocessing", Family.ENCODER, "OneHotEncoder OrdinalEncoder"),
     **_family("preprocessing", Family.STATELESS, "Normalizer Binarizer PolynomialFeatures FunctionTransformer"),
     **_family("impute", Family.STATELESS, "MissingIndicator"),
-    **_family(
-        "feature_selection", Family.SELECTOR, "VarianceThreshold SelectKBest SelectPercentile SelectFromModel RFE"
-    ),
+    **_family("feature_selection", Family.SELECTOR, "VarianceThreshold SelectKBest RFE"),
+    **_family("feature_selection", Family.UNRULED, "SelectPercentile SelectFromModel"),
     **_family("decomposition", Family.COMPONENTS, "PCA TruncatedSVD"),
     **_family("cluster", Family.CLUSTERS, "KMeans MiniBatchKMeans"),
     **_family("pipeline", Family.COMPOSITE, "Pipeline FeatureUnion"),

@@ -174,6 +174,8 @@ def _keyed_splitter(made: Any, seeds: Seeds) -> Any:
 # -- checks -----------------------------------------------------------------------------------------------------------
 def _check_parameters(model: BaseEstimator) -> None:
     for part in (model, *nested(model)):
+        if not hasattr(part, "_parameter_constraints"):
+            continue
         try:
             part._validate_params()
         except InvalidParameterError as wrong:
@@ -205,6 +207,6 @@ def _check_candidates(grid: Any) -> None:
 
 
 def _check_task(model: BaseEstimator, task: Task) -> None:
-    kind = task.value if task is Task.TRANSFORM and hasattr(type(model), "transform") else get_tags(model).estimator_type
-    if kind != task.value:
+    transforms = task is Task.TRANSFORM and hasattr(type(model), "transform")
+    if not transforms and get_tags(model).estimator_type != task.value:
         raise PlanError(f"{type(model).__name__} is no {task.value}.", rule=_RULE)

@@ -15,7 +15,7 @@ from cleanroom_kernel.disclosure.model_rules import RELEASED, WHY_NOT, Family
 from cleanroom_kernel.disclosure.models import Never, Uncovered, findings
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.vault import parts_columns, parts_linear, parts_trees
-from cleanroom_kernel.vault.estimators import family_of
+from cleanroom_kernel.vault.estimators import family_of, nested
 from cleanroom_kernel.vault.parts import MOST_CELLS, Origin, Part, Seen
 from cleanroom_kernel.vault.parts_composites import compose
 from cleanroom_kernel.vault.training import Training
@@ -36,6 +36,15 @@ def examined(model: Any, training: Training, policy: PolicySnapshot) -> Part:
     )
     whole = examine(model, seen, policy)
     return _covered(whole, policy)
+
+
+def kinds_of(model: Any) -> tuple[str, ...]:
+    """Why models of this kind are never released, if so: from the classes of its parts alone."""
+    parts = [part for part in (model, *nested(model)) if not hasattr(part, "split")]
+    families = [(type(part).__name__, family_of(part)) for part in parts]
+    return tuple(
+        dict.fromkeys(WHY_NOT[family].format(name=name) for name, family in families if family not in RELEASED)
+    )
 
 
 def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:

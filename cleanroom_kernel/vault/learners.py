@@ -11,25 +11,34 @@ import contextlib
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils.class_weight import compute_sample_weight
 
+from cleanroom_kernel.disclosure.candidate import Footprint
+from cleanroom_kernel.disclosure.footprint import Sketcher, footprint
+from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.model_rules import Family
+from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.models import Fit, Method
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.estimators import build, family_of, nested
+from cleanroom_kernel.vault.examining import examined
+from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.seeds import Seeds
 from cleanroom_kernel.vault.training import Training, features, training
 
 MOST_MODELS = 24  # kept at a time
+
+_ODD = np.int64(-7046029254386353131)
 
 # Families that tell 1 from 1.0, or text from numbers, so that columns need their own types.
 _TYPED = frozenset({Family.ENCODER, Family.IMPUTER, Family.VALUES, Family.COMPOSITE})
@@ -48,12 +57,23 @@ class Fitted(Struct, frozen=True, eq=False):
     as_numbers: bool
 
 
+class Counted(Struct, frozen=True, eq=False):
+    """Numbers about the rows of a fit, by which every fit is judged."""
+
+    units: int
+    units_per_class: tuple[int, ...]
+    effective_units: float
+    footprint: Footprint
+
+
 class Learners:
     def __init__(self, seeds: Seeds) -> None:
         self._seeds = seeds
         self._cores = os.cpu_count() or 1
         self._models: OrderedDict[str, Fitted] = OrderedDict()
         self._last: tuple[str, Training] | None = None
+        self._found: OrderedDict[str, Any] = OrderedDict()
+        self.settled: dict[str, bool] = {}  # by question: what the gate has said already in this session
 
     def check(self, fit: Fit) -> None:
         """Raise PlanError or Forbidden for an estimator that is never fitted here."""
@@ -84,6 +104,31 @@ class Learners:
         self._last = digest(fit), rows
         return rows
 
+    def counted(self, fit: Fit, engine: Engine, sketcher: Sketcher) -> Counted:
+        def count() -> Counted:
+            with _quietly("fit"):
+                return _count(self.fitted(fit, engine).model, self.training(fit, engine), sketcher)
+
+        found: Counted = self._remembered(f"counted {digest(fit)}", count)
+        return found
+
+    def part(self, fit: Fit, engine: Engine, policy: PolicySnapshot) -> Part:
+        """The fitted model, taken apart and judged. Takes about as long as a fit."""
+
+        def examine() -> Part:
+            with _quietly("examine"):
+                return examined(self.fitted(fit, engine).model, self.training(fit, engine), policy)
+
+        found: Part = self._remembered(f"part {digest(fit)}", examine)
+        return found
+
+    def _remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        if key not in self._found:
+            self._found[key] = make()
+            if len(self._found) > 2 * MOST_MODELS:
+                self._found.popitem(last=False)
+        return self._found[key]
+
     def predict(self, predict: Predict, engine: Engine) -> NDArray[Any]:
         """One row per row of `predict.over`, in row order, and one column per name."""
         fitted = self.fitted(predict.fit, engine)
@@ -112,6 +157,37 @@ def outputs(model: BaseEstimator, method: Method, X: Any) -> NDArray[Any]:
     return answers.reshape(len(answers), -1)
 
 
+def _count(model: BaseEstimator, rows: Training, sketcher: Sketcher) -> Counted:
+    counted = rows.units if rows.weight is None else rows.units[rows.weight > 0]
+    classes: tuple[int, ...] = ()
+    if is_classifier(model) and rows.y is not None:
+        with_weight = rows.y if rows.weight is None else rows.y[rows.weight > 0]
+        classes = tuple(len(np.unique(counted[with_weight == name])) for name in np.unique(rows.y))
+    content = rows.units.astype(np.int64) * _ODD ^ rows.content.view(np.int64)
+    return Counted(
+        units=len(np.unique(counted)),
+        units_per_class=classes,
+        effective_units=min(_effective(rows, weights) for weights in _weights(model, rows)),
+        footprint=footprint(rows.units, content, sketcher, BY_VALUE),
+    )
+
+
+def _weights(model: BaseEstimator, rows: Training) -> Iterator[NDArray[np.float64]]:
+    """Weights of rows, once without and once with each weighting of classes."""
+    given = np.ones(len(rows.units)) if rows.weight is None else np.abs(rows.weight)
+    yield given
+    for part in (model, *_estimators(model)):
+        by_class = getattr(part, "class_weight", None)
+        if isinstance(by_class, dict):
+            yield given * compute_sample_weight(by_class, rows.y)
+
+
+def _effective(rows: Training, weights: NDArray[np.float64]) -> float:
+    per_unit = np.bincount(rows.units, weights=weights)
+    squares = float((per_unit**2).sum())
+    return float(per_unit.sum() ** 2 / squares) if squares > 0 else 0.0
+
+
 def _fit(model: BaseEstimator, fit: Fit, rows: Training) -> None:
     given = () if fit.target is None else (rows.y,)
     if rows.weight is None:
@@ -136,5 +212,5 @@ def _quietly(operation: str) -> Iterator[None]:
             yield
     except PlanError:
         raise
-    except Exception as error:  
+    except Exception as error:
         raise LearningFailed(operation) from error

@@ -34,7 +34,7 @@ from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.expressions import Field
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Label
-from cleanroom_kernel.vault.parts import Floats, Origin, Part, Seen, estimates, feature_evidence, means
+from cleanroom_kernel.vault.parts import Floats, Origin, Part, Seen, estimates, means
 
 _WEIGHTED = Never("it was fitted with weights.")
 
@@ -43,7 +43,7 @@ _WEIGHTED = Never("it was fitted with weights.")
 def scaler(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     """Means and standard deviations. Those of weak columns are hidden, and so must be what is made of the columns."""
     values = _filled(seen.numbers)
-    gone = seen.weak | weak(feature_evidence(seen), policy)
+    gone = seen.weak | weak(seen.evidence, policy)
     learned: dict[str, Floats] = {}
     if model.mean_ is not None:
         _, moved = means(seen, values)
@@ -180,7 +180,7 @@ def _plain(value: Any) -> Label:
 # -- selectors --------------------------------------------------------------------------------------------------------
 def selector(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     """Which columns are kept is a bit for each, of columns that many units make up."""
-    thin = seen.weak | weak(feature_evidence(seen), policy)
+    thin = seen.weak | weak(seen.evidence, policy)
     kept = np.asarray(model.get_support(), dtype=bool)
     facts: list[Facts] = [*_unweighted(seen)]
     if (thin & kept).any() and type(model).__name__ != "VarianceThreshold":
@@ -201,7 +201,7 @@ def selector(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
 def components(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     """Principal components: second moments of columns, so each column must be made up by many units."""
     values = seen.numbers - (seen.numbers.mean(axis=0) if hasattr(model, "mean_") else 0.0)
-    thin = bool((seen.weak | weak(feature_evidence(seen), policy)).any())
+    thin = bool((seen.weak | weak(seen.evidence, policy)).any())
     directions = np.asarray(model.components_, dtype=np.float64)
     projected = values @ directions.T
     squares = seen.sums(projected**2)

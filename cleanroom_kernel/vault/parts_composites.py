@@ -7,6 +7,7 @@ of others (stacking), on predictions of the finished others in their place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ def _pipeline(model: Any, seen: Seen, policy: PolicySnapshot, examine: Examine) 
         children[name] = child
         outputs = child.outputs
         if not last:
-            here = here.passed_on(step.transform(here.X), child.outputs)
+            scaled = child.family is Family.SCALER
+            here = here.passed_on(step.transform(here.X), child.outputs, scaled=scaled)
     return _part(model, children, outputs)
 
 
@@ -88,7 +90,7 @@ def _without_weight(seen: Seen) -> Seen:
 
 
 def _with_weight(seen: Seen, weight: Floats | None) -> Seen:
-    return Seen(seen.X, seen.columns, seen.y, weight, seen.units, seen.n_units)
+    return replace(seen, weight=weight)
 
 
 # -- several models ---------------------------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ def _encoded(model: Any, seen: Seen, attribute: str) -> NDArray[Any] | None:
 
 
 def _with_target(seen: Seen, y: NDArray[Any] | None) -> Seen:
-    return Seen(seen.X, seen.columns, y, seen.weight, seen.units, seen.n_units)
+    return replace(seen, y=y)
 
 
 _COMPOSITES: dict[str, Callable[[Any, Seen, PolicySnapshot, Examine], Part]] = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
@@ -19,32 +20,22 @@ from sklearn.utils.class_weight import compute_sample_weight
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.models import Design, Estimates, findings, shown, weak
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
-from cleanroom_kernel.vault.parts import Floats, Part, Seen, estimates, feature_evidence
+from cleanroom_kernel.vault.parts import Floats, Part, Seen, estimates
 
 _RANK = 1e-10  # directions with less than this share of the largest spread are no directions
 _LEAST_WEIGHT = 1e-9
+_MOST_ATTEMPTS = 8
 
 
 def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     coefficients = np.atleast_2d(model.coef_).astype(np.float64)
-    X = seen.numbers
-    hidden = seen.weak | weak(feature_evidence(seen), policy)
-    used = ~hidden & (coefficients != 0).any(axis=0)
-    weights, residuals = _working(model, seen)
-    penalty = np.broadcast_to(_penalty(model, seen), (coefficients.shape[1],))
-    problem = _Problem(seen, X[:, used], penalty[used], has_intercept=bool(model.fit_intercept))
-    leverage = 0.0
-    slopes, intercepts = [], []
-    for output in range(weights.shape[1]):
-        most, moved = problem.solve(weights[:, output], residuals[:, output])
-        leverage = max(leverage, most)
-        slopes.append(_spread_out(coefficients[output], moved[:, 1:], used))
-        intercepts.append(moved[:, :1])
-    learned = _stacked(slopes)
-    coef = shown(learned, np.broadcast_to(hidden, learned.values.shape), policy)
-    intercept = _intercept(model, np.hstack(intercepts), policy)
-    usable = int(np.isfinite(coef).any(axis=0).sum()) if np.isfinite(intercept).all() else 0
-    facts = Design(seen.n_units, coef.size + intercept.size, leverage, usable)
+    thin = seen.weak | weak(seen.evidence, policy)
+    found = _solved(model, coefficients, seen, ~thin & (coefficients != 0).any(axis=0), policy)
+    hidden = thin | found.hidden
+    coef = shown(found.slopes, np.broadcast_to(hidden, coefficients.shape), policy)
+    intercept = _intercept(model, found.intercepts, policy)
+    visible = int(np.isfinite(coef).any(axis=0).sum()) if np.isfinite(intercept).all() else 0
+    facts = Design(seen.n_units, coef.size + intercept.size, found.leverage, visible)
     return Part(
         model,
         Family.LINEAR,
@@ -54,14 +45,48 @@ def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     )
 
 
+class _Solved(Struct, frozen=True, eq=False):
+    slopes: Estimates
+    intercepts: Floats  # how far each unit moves each intercept
+    leverage: float
+    hidden: NDArray[np.bool_]  # coefficients that were left out because a unit decides too much of them
+
+
+def _solved(model: Any, coefficients: Floats, seen: Seen, used: NDArray[np.bool_], policy: PolicySnapshot) -> _Solved:
+    """Leverage and influence among the coefficients that are shown.
+
+    Columns that differ from others in a few units' rows alone are found here: a unit decides their coefficients. They
+    are left out and the rest is looked at again, for as long as that helps.
+    """
+    weights, residuals = _working(model, seen)
+    penalty = np.broadcast_to(_penalty(model, seen), used.shape)
+    hidden = np.zeros_like(used)
+    for attempt in range(_MOST_ATTEMPTS):
+        problem = _Problem(seen, seen.numbers[:, used], penalty[used], has_intercept=bool(model.fit_intercept))
+        solved = [problem.solve(weights[:, k], residuals[:, k]) for k in range(weights.shape[1])]
+        slopes = _stacked(
+            [_spread_out(row, one.moved[:, 1:], used) for row, one in zip(coefficients, solved, strict=True)]
+        )
+        leverage = max(one.leverage for one in solved)
+        more = np.isnan(shown(slopes, np.zeros(coefficients.shape, dtype=bool), policy)).any(axis=0) & used
+        if leverage > policy.leverage and not more.any():
+            worst = max(solved, key=lambda one: one.leverage)
+            more[np.flatnonzero(used)[worst.most_decided]] = True
+        if not more.any() or attempt == _MOST_ATTEMPTS - 1:
+            break
+        used, hidden = used & ~more, hidden | more
+    intercepts = np.hstack([one.moved[:, :1] for one in solved])
+    return _Solved(slopes, intercepts, leverage, hidden)
+
+
 def line(model: Any, seen: Seen, truth: Floats, chance: Floats, policy: PolicySnapshot) -> Part:
     """A sigmoid calibration: a logistic regression on one column, with the signs of its numbers turned."""
     problem = _Problem(seen, seen.numbers, np.zeros(1), has_intercept=True)
     chance = np.clip(chance, _LEAST_WEIGHT, 1 - _LEAST_WEIGHT)
-    leverage, moved = problem.solve(chance * (1 - chance), truth - chance)
-    learned = estimates(np.array([model.b_, model.a_], dtype=np.float64), moved)
+    solved = problem.solve(chance * (1 - chance), truth - chance)
+    learned = estimates(np.array([model.b_, model.a_], dtype=np.float64), solved.moved)
     numbers = shown(learned, np.zeros(2, dtype=bool), policy)
-    facts = Design(seen.n_units, 2, leverage, int(np.isfinite(numbers).all()))
+    facts = Design(seen.n_units, 2, solved.leverage, int(np.isfinite(numbers).all()))
     return Part(
         model,
         Family.LINEAR,
@@ -78,6 +103,12 @@ def _notes(seen: Seen, hidden: NDArray[np.bool_], policy: PolicySnapshot) -> tup
     return (f"Coefficients that too few patients decide are hidden, and zero in a released file: {listed}.",)
 
 
+class _Solution(Struct, frozen=True, eq=False):
+    leverage: float  # the largest of a unit
+    moved: Floats  # how far each unit moves intercept and coefficients
+    most_decided: int  # the coefficient that the unit of the largest leverage moves most, beside what others do
+
+
 class _Problem:
     """The weighted least-squares problem, in columns that are centred and scaled so that it is well conditioned."""
 
@@ -91,12 +122,11 @@ class _Problem:
         self._X = np.hstack([first, (X - self._mean) / self._scale])
         self._penalty = np.concatenate([[0.0], penalty / self._scale**2])
 
-    def solve(self, weight: Floats, residual: Floats) -> tuple[float, Floats]:
-        """The largest leverage of a unit, and how far each unit moves intercept and coefficients."""
+    def solve(self, weight: Floats, residual: Floats) -> _Solution:
         gram = self._X.T @ (self._X * weight[:, np.newaxis])
         half = _half_inverse(gram)
         leverages = self._seen.sums((weight * ((self._X @ half) ** 2).sum(axis=1))[:, np.newaxis])[:, 0]
-        most = float(leverages.max(initial=0.0))
+        worst = int(leverages.argmax())
         half = _half_inverse(gram + np.diag(self._penalty))
         scores = self._seen.sums(self._X * residual[:, np.newaxis])
         moved = (scores @ half) @ half.T / (1 - np.minimum(leverages, 0.9))[:, np.newaxis]
@@ -104,7 +134,9 @@ class _Problem:
         moved[:, 0] -= moved[:, 1:] @ self._mean
         if not self._intercept:
             moved[:, 0] = 0.0
-        return most, moved
+        others = np.sqrt((moved[:, 1:] ** 2).sum(axis=0))
+        decided = int(np.argmax(np.abs(moved[worst, 1:]) / np.maximum(others, 1e-300))) if len(others) else 0
+        return _Solution(float(leverages[worst]), moved, decided)
 
 
 def _half_inverse(gram: Floats) -> Floats:
@@ -158,7 +190,7 @@ def _working(model: Any, seen: Seen) -> tuple[Floats, Floats]:
 
 
 def _of_classifier(model: Any, seen: Seen) -> tuple[Floats, Floats]:
-    rows = model.coef_.shape[0]
+    rows = np.atleast_2d(model.coef_).shape[0]
     classes = model.classes_[1:] if rows == 1 else model.classes_
     truth = (seen.y[:, np.newaxis] == classes[np.newaxis, :]).astype(np.float64)
     if hasattr(model, "predict_proba"):

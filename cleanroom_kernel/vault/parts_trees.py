@@ -29,7 +29,7 @@ from cleanroom_kernel.disclosure.models import (
 )
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_digits
-from cleanroom_kernel.vault.parts import Floats, Part, Seen, feature_evidence
+from cleanroom_kernel.vault.parts import Floats, Part, Seen
 
 _STEP_OF_IMPORTANCE = 10.0  # units: an importance is a mean over units, many times over
 
@@ -61,7 +61,7 @@ def trees_of(model: Any) -> list[Any]:
 def importances(model: Any, seen: Seen, policy: PolicySnapshot) -> Floats:
     """Importances of features that enough units make up, in steps of some units' weight; NaN for the others."""
     values = np.asarray(model.feature_importances_, dtype=np.float64)
-    hidden = seen.weak | weak(feature_evidence(seen), policy)
+    hidden = seen.weak | weak(seen.evidence, policy)
     if seen.n_units < policy.units_per_parameter * len(values):
         hidden = np.ones(len(values), dtype=bool)
     step = np.full(len(values), _STEP_OF_IMPORTANCE / seen.n_units)

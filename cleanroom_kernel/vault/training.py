@@ -18,7 +18,7 @@ from cleanroom_kernel.plan.expressions import Field, Named, type_of
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.relations import Predict
-from cleanroom_kernel.vault.columns import ROW, UNIT
+from cleanroom_kernel.vault.columns import UNIT
 from cleanroom_kernel.vault.engine import Engine
 
 _TARGET, _WEIGHT = "t:", "w:"
@@ -34,7 +34,12 @@ class Training(Struct, frozen=True, eq=False):
     y: NDArray[Any] | None
     weight: NDArray[np.float64] | None
     units: Codes
-    rows: NDArray[np.int64]
+
+    @property
+    def content(self) -> NDArray[np.uint64]:
+        """What is in each row, as a number."""
+        table = self.X if self.y is None else self.X.assign(**{_TARGET: self.y})
+        return pd.util.hash_pandas_object(table, index=False).to_numpy()
 
 
 def training(fit: Fit, engine: Engine, *, as_numbers: bool) -> Training:
@@ -58,7 +63,6 @@ def training(fit: Fit, engine: Engine, *, as_numbers: bool) -> Training:
         y=None if fit.target is None else labels(frame.get_column(_TARGET)),
         weight=None if fit.weight is None else frame.get_column(_WEIGHT).cast(pl.Float64).to_numpy(),
         units=frame.get_column(UNIT).to_numpy(),
-        rows=frame.get_column(ROW).to_numpy(),
     )
 
 

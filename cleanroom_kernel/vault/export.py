@@ -1,0 +1,93 @@
+"""Export: a fitted model as a file that holds what may be shown of it, and a report.
+
+Promise: the file is made of a rebuilt estimator, in skops' format (no pickle); every type that a loader has to trust is
+scikit-learn's, SciPy's or NumPy's own. It leaves through the gate or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+
+import skops.io
+
+from cleanroom_kernel.disclosure.candidate import ModelCandidate
+from cleanroom_kernel.disclosure.display import parameter_precision
+from cleanroom_kernel.disclosure.gate import decide, recall
+from cleanroom_kernel.disclosure.words import band, describe
+from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.protocol.release import Answer, Artifact, Release
+from cleanroom_kernel.vault.desk import Desk
+from cleanroom_kernel.vault.learners import LearningFailed
+from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of
+from cleanroom_kernel.vault.parts import Part
+from cleanroom_kernel.vault.rebuild import rebuilt
+
+_TRUSTED = ("sklearn.", "scipy.", "numpy.")
+
+
+def export(fit: Fit, name: str, desk: Desk) -> Answer:
+    """The model as an Artifact, or why it cannot leave."""
+    return failing(fit, desk, lambda: _export(fit, name, desk))
+
+
+def _export(fit: Fit, name: str, desk: Desk) -> Answer:
+    question, title = f"{name} of {digest(fit)}", f"file of {describe(fit)}"
+    known = recall(asker_of(desk), question, title, desk.policy, desk.ledger)
+    if known is not None:
+        return known
+    answer = allowed(fit, desk)
+    if not isinstance(answer, Release):
+        return answer
+    evidence = evidence_of(fit, desk)
+    part = part_of(fit, desk)
+    candidate = ModelCandidate(
+        asker=asker_of(desk),
+        question=question,
+        title=title,
+        measure=family_measure(fit),
+        payload=Artifact(name, "", b"", (), "")
+        if evidence.findings
+        else _artifact(fit, name, part, evidence.units, desk),
+        numbers=part.size,
+    )
+    return decide(candidate, evidence, desk.policy, desk.ledger)
+
+
+def _artifact(fit: Fit, name: str, part: Part, units: int, desk: Desk) -> Artifact:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = skops.io.dumps(rebuilt(part))
+            trusted = tuple(sorted(skops.io.get_untrusted_types(data=content)))
+    except Exception as error:
+        raise LearningFailed("export") from error
+    if not all(kind.startswith(_TRUSTED) for kind in trusted):
+        raise LearningFailed("export")
+    return Artifact(name, hashlib.sha256(content).hexdigest(), content, trusted, _report(fit, part, units, desk))
+
+
+def _report(fit: Fit, part: Part, units: int, desk: Desk) -> str:
+    """Markdown for whoever gets the file: names of schema and code, bands, and the policy's own words."""
+    policy = desk.policy
+    classes = getattr(part.model, "classes_", ())
+    lines = [
+        f"# {type(part.model).__name__}",
+        "",
+        f"{describe(fit)}.",
+        "",
+        f"- Room: {desk.room.name}, policy {policy.preset}.",
+        f"- Training rows: of {band(units)} {desk.room.unit_name}s.",
+        f"- Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
+        *([f"- Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
+        f"- Learned numbers in the file: {part.size}, {parameter_precision(policy)}"
+        + ("; only digits that no single patient decides." if policy.influence_rounding else "."),
+        "- The file was rebuilt from these numbers. The model that was scored in the room is the one before rounding, "
+        "so predictions may differ in their last digits.",
+        *(f"- {note}" for note in part.all_notes),
+        "",
+        "It was judged by the rules for models (room.policy()): enough patients for each learned number, none of them "
+        "decisive, and no part that keeps rows or single values.",
+    ]
+    return "\n".join(lines) + "\n"

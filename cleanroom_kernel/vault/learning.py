@@ -1,0 +1,294 @@
+"""Learning: fits, what is read off fitted models, and their scores, from plan to gate.
+
+Promise: nothing is returned from here that is not an answer of the gate or a refusal that looked at code alone. A model
+that a question uses is one that the gate has let be fitted, whether it was asked for before or not; one whose
+predictions are used like a column has passed the gate like a released one (rule S6).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cleanroom_kernel.disclosure import measures
+from cleanroom_kernel.disclosure.candidate import (
+    Asker,
+    Attribute,
+    EvaluationCandidate,
+    EvaluationEvidence,
+    ModelCandidate,
+    ModelEvidence,
+)
+from cleanroom_kernel.disclosure.footprint import footprint
+from cleanroom_kernel.disclosure.gate import decide, recall, refuse
+from cleanroom_kernel.disclosure.measures import BY_VALUE
+from cleanroom_kernel.disclosure.words import describe
+from cleanroom_kernel.plan.aggregates import Metric
+from cleanroom_kernel.plan.bases import Aggregate
+from cleanroom_kernel.plan.expressions import Named
+from cleanroom_kernel.plan.models import Fit, Inspect
+from cleanroom_kernel.plan.nodes import PlanError, digest
+from cleanroom_kernel.plan.relations import Predict
+from cleanroom_kernel.protocol.release import Answer, FitSummary, Label, Reason, Refusal, Release
+from cleanroom_kernel.vault.attributes import attribute_of
+from cleanroom_kernel.vault.columns import UNIT
+from cleanroom_kernel.vault.desk import Desk
+from cleanroom_kernel.vault.examining import kinds_of
+from cleanroom_kernel.vault.learners import LearningFailed
+from cleanroom_kernel.vault.parts import Part
+from cleanroom_kernel.vault.predictions import held_out, passed_on, used_by
+from cleanroom_kernel.vault.scoring import Rows, is_linear, score
+from cleanroom_kernel.vault.training import as_pandas, labels
+
+_ODD = np.int64(-7046029254386353131)
+_TRUTH = "truth"
+
+FAILED: dict[str, str] = {
+    "fit": "The model could not be fitted to these rows.",
+    "predict": "The model could not predict these rows.",
+    "examine": "The fitted model could not be examined.",
+    "score": "The score could not be computed for these rows.",
+    "export": "The fitted model could not be written to a file.",
+}
+_TRY = "Missing values, a single class or too few rows are common reasons: impute, check value_counts(), widen filters."
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+def answer_fit(fit: Fit, desk: Desk) -> Answer:
+    """That a model was fitted, and whether models of its kind are released at all. What depends on the data is told
+    only to who asks for what the model has learned.
+    """
+    return failing(fit, desk, lambda: _fit(fit, desk))
+
+
+def answer_inspect(inspect: Inspect, desk: Desk) -> Answer:
+    return failing(inspect, desk, lambda: _inspect(inspect, desk))
+
+
+def answer_metric(metric: Metric, desk: Desk) -> Answer:
+    return failing(metric, desk, lambda: _metric(metric, desk))
+
+
+def unusable(aggregate: Aggregate, desk: Desk) -> Answer | None:
+    """The answer to a question that uses predictions as it may not, or of a model that was not let be fitted."""
+    predictions = used_by(aggregate)
+    if not predictions or desk.policy.minimum_units == 0:
+        return None
+    return failing(aggregate, desk, lambda: _unusable(aggregate, predictions, desk))
+
+
+def _fit(fit: Fit, desk: Desk) -> Answer:
+    no = unusable(fit, desk)
+    if no is not None:
+        return no
+    model = desk.learners.fitted(fit, desk.engine).model
+    found = kinds_of(model)
+    summary = FitSummary(
+        releasable=not found,
+        findings=found,
+        n_features=len(fit.features),
+        classes=tuple(_plain(name) for name in getattr(model, "classes_", ())),
+        feature_names=fit.feature_names,
+    )
+    candidate = _candidate(fit, desk, digest(fit), describe(fit), summary, 0)
+    return decide(candidate, _evidence(fit, found, desk), desk.policy, desk.ledger)
+
+
+def _inspect(inspect: Inspect, desk: Desk) -> Answer:
+    fit = inspect.fit
+    answer = allowed(fit, desk)
+    if not isinstance(answer, Release):
+        return answer
+    found = attribute_of(part_of(fit, desk), inspect)
+    evidence = _evidence(fit, () if found.own_rule else findings_of(fit, desk), desk)
+    numbers = 0 if found.attribute.labels else int(np.size(found.attribute.values))
+    candidate = _candidate(fit, desk, digest(inspect), describe(inspect), found.attribute, numbers)
+    return decide(candidate, evidence, desk.policy, desk.ledger)
+
+
+def _metric(metric: Metric, desk: Desk) -> Answer:
+    if not metric.over.has_units:
+        raise PlanError("Scores are of rows of patients.", rule="estimators")
+    no = unusable(metric, desk)
+    if no is not None:
+        return no
+    rows, units = _rows(metric, desk)
+    options = dict(metric.options)
+    try:
+        scored = score(metric.score, rows, options)
+    except Exception as error:
+        raise LearningFailed("score") from error
+    content = units.astype(np.int64) * _ODD ^ _content(rows).view(np.int64)
+    evidence = EvaluationEvidence(
+        units=rows.n_units,
+        units_per_class=scored.counts,
+        influence=scored.influence,
+        effective_units=scored.effective,
+        footprint=footprint(units, content, desk.ledger.sketcher, BY_VALUE),
+    )
+    candidate = EvaluationCandidate(
+        asker=asker_of(desk),
+        question=digest(metric),
+        title=describe(metric),
+        name=metric.score.value,
+        measure=_measure(metric),
+        value=scored.value,
+        linear=is_linear(metric.score),
+    )
+    return decide(candidate, evidence, desk.policy, desk.ledger)
+
+
+def _rows(metric: Metric, desk: Desk) -> tuple[Rows, Any]:
+    columns = [Named(f"p:{place}", of) for place, of in enumerate(metric.predicted)]
+    frame = desk.engine.table(metric.over, (Named(_TRUTH, metric.truth), *columns))
+    predicted = [as_pandas(frame.get_column(column.name)).to_numpy() for column in columns]
+    units = frame.get_column(UNIT).to_numpy()
+    found, codes = np.unique(units, return_inverse=True)
+    truth = labels(frame.get_column(_TRUTH))
+    return Rows(truth, predicted[0] if len(predicted) == 1 else np.column_stack(predicted), codes, len(found)), units
+
+
+def _content(rows: Rows) -> Any:
+    """What a score sees of each row, as a number."""
+    import pandas as pd
+
+    predicted = rows.predicted if rows.predicted.ndim > 1 else rows.predicted[:, np.newaxis]
+    table = pd.DataFrame({_TRUTH: rows.truth} | {str(place): column for place, column in enumerate(predicted.T)})
+    return pd.util.hash_pandas_object(table, index=False).to_numpy()
+
+
+def _measure(metric: Metric) -> str:
+    of = [measures.statistic_of("", part, metric.over) for part in (metric.truth, *metric.predicted)]
+    return f"{metric.score.value} {metric.options} {of}"
+
+
+# -- models that a question uses --------------------------------------------------------------------------------------
+def _unusable(aggregate: Aggregate, predictions: list[Predict], desk: Desk) -> Answer | None:
+    for predict in predictions:
+        answer = allowed(predict.fit, desk)
+        if not isinstance(answer, Release):
+            return answer
+    for predict in predictions:
+        if not (_excepted(aggregate, predict) or is_open(predict.fit, desk)):
+            return refuse(asker_of(desk), digest(aggregate), _refusal(aggregate, predict, desk), desk.ledger)
+    return None
+
+
+def _excepted(aggregate: Aggregate, predict: Predict) -> bool:
+    if isinstance(aggregate, Metric):
+        return held_out(aggregate, predict)
+    return isinstance(aggregate, Fit) and passed_on(aggregate, predict)
+
+
+def _refusal(aggregate: Aggregate, predict: Predict, desk: Desk) -> Refusal:
+    name = predict.fit.estimator.name.rpartition(".")[2]
+    why = " ".join(findings_of(predict.fit, desk)) or "It hides some of its coefficients."
+    if isinstance(aggregate, Metric):
+        return Refusal(
+            Reason.FORBIDDEN,
+            "model family",
+            f"{name} cannot be released, so it is scored only on rows that were held out by a shuffled split.",
+            f"Use train_test_split, fit to the training rows as they are, and score with the same features. {why}",
+        )
+    return Refusal(
+        Reason.FORBIDDEN,
+        "model family",
+        f"{name} cannot be released, so what it says of rows can be scored, but not used as a column. {why}",
+        "Put the steps into one Pipeline, or change the model so that it can be released.",
+    )
+
+
+def is_open(fit: Fit, desk: Desk) -> bool:
+    """Whether what the model says of any row may be used: it may be released, and the gate has let it be used."""
+    question = f"use of {digest(fit)}"
+    settled = desk.learners.settled
+    if question not in settled:
+        settled[question] = _opened(fit, question, desk)
+    found: bool = settled[question]
+    return found
+
+
+def _opened(fit: Fit, question: str, desk: Desk) -> bool:
+    if findings_of(fit, desk) or part_of(fit, desk).hides:
+        return False
+    title = f"use of {describe(fit)}"
+    known = recall(asker_of(desk), question, title, desk.policy, desk.ledger)
+    if known is None:
+        size = Attribute(np.array(len(fit.features)), integers=True)
+        candidate = _candidate(fit, desk, question, title, size, part_of(fit, desk).size)
+        known = decide(candidate, _evidence(fit, (), desk), desk.policy, desk.ledger)
+    return isinstance(known, Release)
+
+
+def allowed(fit: Fit, desk: Desk) -> Answer:
+    """The gate's answer to the fit itself."""
+    known = recall(asker_of(desk), digest(fit), describe(fit), desk.policy, desk.ledger)
+    return known if known is not None else _fit(fit, desk)
+
+
+def findings_of(fit: Fit, desk: Desk) -> tuple[str, ...]:
+    """What stands in the way of a release: the model's own findings, and those of models that made its features."""
+    found = list(part_of(fit, desk).all_findings)
+    for predict in used_by(fit):
+        if not is_open(predict.fit, desk):
+            found.append(f"Its features were made by {predict.fit.estimator.name.rpartition('.')[2]}.")
+            found += findings_of(predict.fit, desk)
+    return tuple(dict.fromkeys(found))
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+def part_of(fit: Fit, desk: Desk) -> Part:
+    found: Part = desk.learners.part(fit, desk.engine, desk.policy)
+    return found
+
+
+def evidence_of(fit: Fit, desk: Desk) -> ModelEvidence:
+    """For what a model has learned."""
+    return _evidence(fit, findings_of(fit, desk), desk)
+
+
+def _evidence(fit: Fit, findings: tuple[str, ...], desk: Desk) -> ModelEvidence:
+    counted = desk.learners.counted(fit, desk.engine, desk.ledger.sketcher)
+    return ModelEvidence(
+        units=counted.units,
+        units_per_class=counted.units_per_class,
+        effective_units=counted.effective_units,
+        findings=findings,
+        footprint=counted.footprint,
+    )
+
+
+def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, numbers: int) -> ModelCandidate:
+    return ModelCandidate(
+        asker=asker_of(desk),
+        question=question,
+        title=title,
+        measure=family_measure(fit),
+        payload=payload,
+        numbers=numbers,
+    )
+
+
+def family_measure(fit: Fit) -> str:
+    """The same for models of one class with the same features and target, whose training sets are compared."""
+    given = sorted(measures.identity(column.of, fit.over) for column in fit.features)
+    target = "" if fit.target is None else measures.identity(fit.target, fit.over)
+    return f"model {fit.estimator.name} {target} of {given}"
+
+
+def failing(aggregate: Aggregate, desk: Desk, answer: Any) -> Any:
+    try:
+        return answer()
+    except LearningFailed as failed:
+        refusal = Refusal(Reason.FAILED, "failed", FAILED[failed.operation], _TRY)
+        return refuse(asker_of(desk), digest(aggregate), refusal, desk.ledger)
+
+
+def asker_of(desk: Desk) -> Asker:
+    return Asker(desk.expert, desk.session, desk.cell)
+
+
+def _plain(value: Any) -> Label:
+    plain: Label = value.item() if isinstance(value, np.generic) else value
+    return plain

@@ -1,0 +1,117 @@
+"""Models as plans, and a room in this process in which they can be fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from cleanroom_kernel.plan.aggregates import Metric, Score
+from cleanroom_kernel.plan.bases import Relation
+from cleanroom_kernel.plan.expressions import Expression, Named, Value
+from cleanroom_kernel.plan.models import (
+    Argument,
+    Estimator,
+    Fit,
+    Items,
+    Mapping,
+    Method,
+    Parameter,
+    Plain,
+    Task,
+)
+from cleanroom_kernel.plan.relations import Predict, Side, Split, Table
+from cleanroom_kernel.vault.desk import Desk
+from cleanroom_kernel.vault.engine import Engine
+from cleanroom_kernel.vault.estimators import public_name
+from cleanroom_kernel.vault.learners import Learners
+from cleanroom_kernel.vault.seeds import Seeds
+from tests.support.rooms import Room
+
+
+def desk_of(room: Room, key: bytes | None = None) -> LearningDesk:
+    """A desk whose engine can predict. `key` keys the seeds."""
+    seeds = Seeds(key)
+    learners = Learners(seeds)
+    engine = Engine(room._engine.tables, seeds, learners.predict)
+    return LearningDesk(room.schema, engine, learners, room.policy, room.ledger, "ada", "s1", "cell-1")
+
+
+class LearningDesk(Desk):
+    """A desk whose room's first table is at hand."""
+
+    @property
+    def room_table(self) -> Table:
+        return Table(self.room.tables[0])
+
+
+def spec(model: BaseEstimator) -> Estimator:
+    """A description of an unfitted estimator, as the interpreter would send it."""
+    defaults = type(model)().get_params(deep=False) if _has_defaults(model) else {}
+    arguments = []
+    for name, value in model.get_params(deep=False).items():
+        default = defaults.get(name, ...)
+        if not _same(value, default):
+            arguments.append(Argument(name, parameter(value)))
+    return Estimator(public_name(type(model)), tuple(arguments))
+
+
+def parameter(value: Any) -> Parameter:
+    if isinstance(value, BaseEstimator):
+        return spec(value)
+    if isinstance(value, (list, tuple)):
+        return Items(tuple(parameter(item) for item in value), isinstance(value, tuple))
+    if isinstance(value, dict):
+        return Mapping(tuple(value), tuple(parameter(item) for item in value.values()))
+    if isinstance(value, np.ndarray):
+        return parameter(value.tolist())
+    return Plain(value.item() if isinstance(value, np.generic) else value)
+
+
+def _has_defaults(model: BaseEstimator) -> bool:
+    try:
+        type(model)()
+    except TypeError:
+        return False
+    return True
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and (one is other or repr(one) == repr(other))
+
+
+def named(*names: str, **more: Expression) -> tuple[Named, ...]:
+    return (*(Named(name, Value(name)) for name in names), *(Named(name, of) for name, of in more.items()))
+
+
+def fit_of(
+    over: Relation,
+    model: BaseEstimator,
+    features: tuple[Named, ...] | tuple[str, ...],
+    target: str | Expression | None = None,
+    task: Task = Task.CLASSIFY,
+    weight: Expression | None = None,
+) -> Fit:
+    columns = named(*features) if all(isinstance(name, str) for name in features) else features
+    return Fit(over, spec(model), task, columns, Value(target) if isinstance(target, str) else target, weight)
+
+
+def predicted(
+    over: Relation, fit: Fit, method: Method = Method.PREDICT, outputs: int = 1, inputs: Any = None
+) -> Predict:
+    names = tuple(f"__{method.value}_{place}" for place in range(outputs))
+    return Predict(over, fit, method, fit.features if inputs is None else inputs, names)
+
+
+def scored(over: Relation, fit: Fit, which: Score = Score.ACCURACY, **options: Any) -> Metric:
+    """A score on the rows of `over`; of probabilities of the second class where the score takes them."""
+    ranked = which in (Score.ROC_AUC, Score.AVERAGE_PRECISION, Score.LOG_LOSS, Score.BRIER)
+    method = Method.PREDICT_PROBA if ranked else Method.PREDICT
+    rows = predicted(over, fit, method, 2 if ranked else 1)
+    assert fit.target is not None
+    return Metric(rows, which, fit.target, (Value(rows.names[-1]),), tuple(options.items()))
+
+
+def sides(over: Relation, seed: int = 0, test: float = 0.25, **options: Any) -> tuple[Split, Split]:
+    return (Split(over, Side.TRAIN, seed, test, **options), Split(over, Side.TEST, seed, test, **options))

@@ -1,0 +1,219 @@
+"""Fitted, judged, exported: models of every family, against plain scikit-learn on the same rows."""
+
+import hashlib
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    RidgeCV,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
+from sklearn.svm import LinearSVC, LinearSVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from cleanroom_kernel.plan.models import Task
+from cleanroom_kernel.plan.schema import Column, DType
+from cleanroom_kernel.protocol.release import Release
+from cleanroom_kernel.vault.answers import answer
+from cleanroom_kernel.vault.export import export
+from tests.support.learning import desk_of, fit_of
+from tests.support.rooms import Room, people
+
+NUMBERS = ("age", "cost", "pressure")
+MIXED = ("age", "cost", "los", "sex", "ward")
+COLUMNS = (
+    Column("hiv", DType.INTEGER, categories=(0, 1)),
+    Column("sex", DType.STRING, categories=("F", "M")),
+    Column("ward", DType.STRING, categories=("a", "b", "c")),
+)
+
+
+def by_type():
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    return ColumnTransformer(
+        [
+            ("numbers", numbers, ["age", "cost", "los"]),
+            ("labels", OneHotEncoder(handle_unknown="ignore"), ["sex", "ward"]),
+        ]
+    )
+
+
+TREE = {"max_depth": 3, "min_samples_leaf": 200, "random_state": 0}
+
+MODELS = {
+    "LinearRegression": (LinearRegression(), NUMBERS, "stay", Task.REGRESS),
+    "Ridge": (Ridge(), NUMBERS, "stay", Task.REGRESS),
+    "RidgeCV": (RidgeCV(), NUMBERS, "stay", Task.REGRESS),
+    "Lasso": (Lasso(0.01), NUMBERS, "stay", Task.REGRESS),
+    "ElasticNet": (ElasticNet(0.01), NUMBERS, "stay", Task.REGRESS),
+    "BayesianRidge": (BayesianRidge(), NUMBERS, "stay", Task.REGRESS),
+    "LinearSVR": (make_pipeline(StandardScaler(), LinearSVR()), NUMBERS, "stay", Task.REGRESS),
+    "PoissonRegressor": (make_pipeline(StandardScaler(), PoissonRegressor()), NUMBERS, "stage", Task.REGRESS),
+    "DummyRegressor": (DummyRegressor(), NUMBERS, "stay", Task.REGRESS),
+    "DecisionTreeRegressor": (DecisionTreeRegressor(**TREE), NUMBERS, "stay", Task.REGRESS),
+    "RandomForestRegressor": (RandomForestRegressor(8, **TREE), NUMBERS, "stay", Task.REGRESS),
+    "polynomial": (make_pipeline(StandardScaler(), PolynomialFeatures(2), Ridge()), NUMBERS, "stay", Task.REGRESS),
+    "LogisticRegression": (make_pipeline(StandardScaler(), LogisticRegression()), NUMBERS, "hiv", Task.CLASSIFY),
+    "several classes": (make_pipeline(StandardScaler(), LogisticRegression()), NUMBERS, "stage", Task.CLASSIFY),
+    "LinearSVC": (make_pipeline(StandardScaler(), LinearSVC()), NUMBERS, "hiv", Task.CLASSIFY),
+    "RidgeClassifier": (RidgeClassifier(), NUMBERS, "hiv", Task.CLASSIFY),
+    "GaussianNB": (GaussianNB(), NUMBERS, "hiv", Task.CLASSIFY),
+    "DummyClassifier": (DummyClassifier(), NUMBERS, "hiv", Task.CLASSIFY),
+    "DecisionTreeClassifier": (DecisionTreeClassifier(**TREE), NUMBERS, "hiv", Task.CLASSIFY),
+    "RandomForestClassifier": (RandomForestClassifier(8, **TREE), NUMBERS, "hiv", Task.CLASSIFY),
+    "ExtraTreesClassifier": (ExtraTreesClassifier(4, **TREE), NUMBERS, "hiv", Task.CLASSIFY),
+    "columns by type": (make_pipeline(by_type(), LogisticRegression()), MIXED, "hiv", Task.CLASSIFY),
+    "columns for a forest": (make_pipeline(by_type(), RandomForestClassifier(4, **TREE)), MIXED, "hiv", Task.CLASSIFY),
+    "PCA": (make_pipeline(StandardScaler(), PCA(2), LogisticRegression()), NUMBERS, "hiv", Task.CLASSIFY),
+    "SelectKBest": (make_pipeline(SelectKBest(k=2), LogisticRegression()), NUMBERS, "hiv", Task.CLASSIFY),
+    "VarianceThreshold": (make_pipeline(VarianceThreshold(), GaussianNB()), NUMBERS, "hiv", Task.CLASSIFY),
+    "union": (
+        make_pipeline(FeatureUnion([("a", StandardScaler()), ("b", PCA(1))]), LogisticRegression()),
+        NUMBERS,
+        "hiv",
+        Task.CLASSIFY,
+    ),
+    "voting": (
+        VotingClassifier(
+            [("a", make_pipeline(StandardScaler(), LogisticRegression())), ("b", GaussianNB())], voting="soft"
+        ),
+        NUMBERS,
+        "hiv",
+        Task.CLASSIFY,
+    ),
+    "stacking": (
+        StackingClassifier([("a", make_pipeline(StandardScaler(), LogisticRegression())), ("b", GaussianNB())]),
+        NUMBERS,
+        "hiv",
+        Task.CLASSIFY,
+    ),
+    "one against the rest": (
+        make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression())),
+        NUMBERS,
+        "stage",
+        Task.CLASSIFY,
+    ),
+    "calibrated": (CalibratedClassifierCV(GaussianNB()), NUMBERS, "hiv", Task.CLASSIFY),
+    "search": (
+        GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1.0]}),
+        NUMBERS,
+        "hiv",
+        Task.CLASSIFY,
+    ),
+    "KMeans": (KMeans(3, random_state=0), NUMBERS, None, Task.CLUSTER),
+    "StandardScaler": (StandardScaler(), NUMBERS, None, Task.TRANSFORM),
+    "SimpleImputer": (SimpleImputer(strategy="median"), ("los", "age"), None, Task.TRANSFORM),
+    "OneHotEncoder": (OneHotEncoder(sparse_output=False), ("sex", "ward"), None, Task.TRANSFORM),
+    "OrdinalEncoder": (OrdinalEncoder(), ("sex", "ward"), None, Task.TRANSFORM),
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    random = np.random.default_rng(0)
+    n = 6_000
+    found = people(n)
+    found["hiv"] = (random.random(n) < 1 / (1 + np.exp(-(found["age"] - 60) / 15))).astype(int)
+    found["pressure"] = random.normal(120, 15, n)
+    found["stay"] = found["pressure"] * 0.1 + found["age"] * 0.05 + random.normal(size=n)
+    found["stage"] = np.digitize(found["age"] + random.normal(0, 15, n), [40, 70])
+    found["ward"] = random.choice(["a", "b", "c"], n)
+    found["los"] = np.where(random.random(n) < 0.1, np.nan, np.round(random.gamma(2, 3, n), 1))
+    return found
+
+
+@pytest.fixture(scope="module", params=["permissive", "standard"])
+def desk(request, table, tmp_path_factory):
+    room = Room({"t": table}, tmp_path_factory.mktemp("state"), columns=COLUMNS, preset=request.param)
+    return desk_of(room)
+
+
+def said(model, table):
+    """What a model says of the table's rows: probabilities if it has any."""
+    for method in ("predict_proba", "predict", "transform"):
+        if hasattr(model, method):
+            found = getattr(model, method)(table)
+            return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=float)
+    raise AssertionError("a model that says nothing")
+
+
+def plainly_fitted(model, table, target):
+    made = clone(model)
+    unseeded = {name: 0 for name, value in made.get_params().items() if name.endswith("random_state") and value is None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return made.set_params(**unseeded).fit(table, *([] if target is None else [target]))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_fit_is_scikit_learns_and_a_file_predicts_like_it(name, desk, table):
+    """Unkeyed seeds: the same model. Released: the same but for the policy's rounding of parameters."""
+    model, features, target, task = MODELS[name]
+    fit = fit_of(desk.room_table, model, features, target, task)
+    released = answer(fit, desk)
+    assert isinstance(released, Release), released
+    assert released.payload.releasable
+    X = pd.DataFrame(table)[list(features)]
+    ours = desk.learners.fitted(fit, desk.engine).model
+    plain = plainly_fitted(model, X, None if target is None else pd.DataFrame(table)[target])
+    np.testing.assert_allclose(said(ours, X), said(plain, X), atol=1e-6)
+
+    file = export(fit, "model.skops", desk)
+    assert isinstance(file, Release), file
+    artifact = file.payload
+    assert hashlib.sha256(artifact.content).hexdigest() == artifact.sha256
+    rebuilt = skops.io.loads(artifact.content, trusted=list(artifact.trusted))
+    assert type(rebuilt) is type(plain)
+    exactly = desk.policy.preset == "permissive"
+    difference = np.abs(said(rebuilt, X) - said(ours, X))
+    if exactly:
+        assert difference.max() < 1e-9
+    else:
+        assert difference.mean() < 0.05 * max(said(ours, X).std(), 0.02 * np.abs(said(ours, X)).max())
+
+
+@pytest.mark.parametrize("name", ["LogisticRegression", "columns by type", "RandomForestClassifier"])
+def test_a_file_needs_no_type_that_is_not_scikit_learns(name, desk):
+    model, features, target, task = MODELS[name]
+    artifact = export(fit_of(desk.room_table, model, features, target, task), "model.skops", desk).payload
+    assert all(kind.startswith(("sklearn.", "numpy.", "scipy.")) for kind in artifact.trusted)
+    assert b"ada" not in artifact.content
+    assert "Learned numbers in the file" in artifact.report
+
+
+def test_the_same_question_has_the_same_file(desk):
+    model, features, target, task = MODELS["LogisticRegression"]
+    fit = fit_of(desk.room_table, model, features, target, task)
+    first, second = (export(fit, "model.skops", desk) for _ in range(2))
+    assert first.payload == second.payload
+    assert first.receipt.number != second.receipt.number, "each is a release of its own"
