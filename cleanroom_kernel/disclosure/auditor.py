@@ -28,7 +28,8 @@ MOST_ROWS = BUCKETS // 2  # of so many, light combinations begin to exist by the
 
 _FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
 
-_LIGHT = 4  # a row is light if less than one entry in so many is not zero
+_LIGHT = 4  # a row is light if at most one entry in so many is not zero
+_SHARED = 4  # rows are about one cohort if they share at least one entry in so many of the lighter
 
 Sketches = NDArray[np.uint32]
 Columns = NDArray[np.intp]
@@ -150,7 +151,9 @@ def _crowded(rows: Floats, limits: Limits) -> bool:
     if len(light) <= limits.least:
         return False
     support = light.astype(np.float32)
-    touching = support @ support.T > 0
+    weights = support.sum(axis=1)
+    # Rows that share a few buckets need not share a unit.
+    touching = support @ support.T * _SHARED >= np.minimum(weights, weights[:, np.newaxis])
     cohorts = touching.astype(np.float32) @ support > 0  # of each light row: all that the rows touching it cover
     inside = support @ (~cohorts).astype(np.float32).T == 0
     equations = np.count_nonzero(inside, axis=0)
