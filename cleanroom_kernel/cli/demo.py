@@ -160,7 +160,7 @@ def _print_ledger(settings: Settings) -> None:
             if isinstance(entry.event, (audit.Released, audit.Withheld, audit.Refused, audit.Delivered)):
                 print(records.line(entry))
         verified = audit.verify(connection)
-    print(f"{verified.count} entries in the audit log; its chain is {'BROKEN' if verified.broken_at else 'whole'}.")
+    print(f"{verified.entries} entries in the audit log; its chain is {'BROKEN' if verified.broken_at else 'whole'}.")
 
 
 def _open_lab(expert: Path, port: int) -> None:

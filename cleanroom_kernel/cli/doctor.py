@@ -89,7 +89,7 @@ def _room(options: argparse.Namespace) -> Iterator[Finding]:
     with audit.reading(audit.engine(settings.state)) as connection:
         found = audit.verify(connection)
     if found.broken_at is None:
-        yield "ok", f"audit log whole, {found.count} entries"
+        yield "ok", f"audit log whole, {found.entries} entries"
     else:
         yield "problem", f"the audit log is broken at entry {found.broken_at}"
 

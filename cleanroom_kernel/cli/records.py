@@ -41,7 +41,7 @@ def run_verify(options: argparse.Namespace) -> int:
             f"The audit log is NOT whole: entry {found.broken_at} does not follow from the one before it. "
             "Keep the file as it is and find out who could write to it."
         )
-    print(f"{found.count} entries, the chain is whole. Last hash: {found.head}")
+    print(f"{found.entries} entries, the chain is whole. Last hash: {found.head}")
     return 0
 
 
