@@ -133,7 +133,9 @@ def _count_base(step: float, policy: PolicySnapshot) -> int:
 
 def _statistic(value: float, step: float, policy: PolicySnapshot, least_base: float = 0.0) -> Number:
     if policy.influence_rounding:
-        value = to_multiple(value, max(base_for(step), least_base))
+        base = base_for(step)
+        # A day of microseconds is no 1, 2 or 5 x 10^n, which is all that to_multiple takes.
+        value = to_multiple(value, base) if base >= least_base else math.floor(value / least_base + 0.5) * least_base
     return _defined(value if least_base else to_digits(value, policy.significant_digits))
 
 

@@ -129,6 +129,14 @@ def test_counts_are_rounded_as_the_policy_says(guarded):
     assert stays.shape == (len(stays), len(table.columns))
 
 
+def test_a_date_is_released_to_the_day_that_it_is(guarded):
+    ours, theirs = guarded.room["stays"].admitted, guarded.tables["stays"].admitted
+    for name in ("mean", "median"):
+        found = getattr(ours, name)()
+        assert abs(found - getattr(theirs, name)()) < pd.Timedelta(days=12)
+        assert found == found.normalize() or name == "mean"
+
+
 def test_a_cross_table_marks_what_it_does_not_show(guarded):
     stays = guarded.room["stays"]
     rare = stays.assign(group=np.where(stays.age == 33, "rare", "usual"))
