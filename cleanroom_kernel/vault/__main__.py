@@ -22,7 +22,7 @@ import numpy as np
 
 from cleanroom_kernel.vault.failures import FAILURES, described
 
-_PR_SET_DUMPABLE = 4
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +72,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _close_memory() -> None:
-    """Neither core dumps nor a debugger of the same user."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+    """Neither core dumps nor a debugger of the same user. In the sandbox it is so already, and cannot be changed."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0:
+        return
+    if library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from hashlib import blake2b
 from pathlib import Path
 
 _KEY_FILE = "vault.key"
 _KEY_BYTES = 32
+_ATTEMPTS = 20
 
 
 class Seeds:
@@ -35,25 +37,28 @@ class Seeds:
 def room_key(state: str | os.PathLike[str]) -> bytes:
     """The key in directory `state`, made on first use; vaults that start together agree on one."""
     path = Path(state) / _KEY_FILE
-    if not path.exists():
+    try:
         _make_key(path)
-    key = path.read_bytes()
-    if len(key) != _KEY_BYTES:
-        raise ValueError("the vault's key file is damaged")
-    return key
+    except FileExistsError:
+        return _existing_key(path)
+    return path.read_bytes()
 
 
 def _make_key(path: Path) -> None:
+    """Only one process can make the file; no links or renames, which the sandbox does not permit."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{_KEY_FILE}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(_KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # unlike a rename, never replaces the key of a vault that was quicker
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+
+
+def _existing_key(path: Path) -> bytes:
+    """The key that is there; one that another vault is writing at this moment is complete within milliseconds."""
+    for _ in range(_ATTEMPTS):
+        key = path.read_bytes()
+        if len(key) == _KEY_BYTES:
+            return key
+        time.sleep(0.05)
+    raise ValueError("the vault's key file is damaged")
