@@ -109,9 +109,9 @@ def notes(known: Provenance) -> list[str]:
     suppressed = sum(receipt.suppressed for receipt in known.receipts)
     if not suppressed:
         return []
-    names = dict.fromkeys(rule.partition(":")[0] for receipt in known.receipts for rule in receipt.rules)
     cells = "1 cell is" if suppressed == 1 else f"{suppressed} cells are"
-    return [f"{cells} not shown by the room's policy (rules {', '.join(names)}; room.receipts[-1] has them in full)."]
+    why = "too few patients, or it would give away another cell"
+    return [f"{cells} not shown by the room's policy: {why}. The receipt names the rules: room.receipts[-1]."]
 
 
 def install(shell: Any) -> None:
