@@ -8,8 +8,17 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.table import Row
-from tests.acceptance.diabetes import DATA, EXPLORE, FEATURES, MODELS, PLAIN_LOAD, SOURCES, SPLIT, model_cell
-from tests.acceptance.diabetes import propose_schema
+from tests.acceptance.diabetes import (
+    DATA,
+    EXPLORE,
+    FEATURES,
+    MODELS,
+    PLAIN_LOAD,
+    SOURCES,
+    SPLIT,
+    model_cell,
+    propose_schema,
+)
 from tests.acceptance.rooms import kernel, serving
 
 CELLS = {"explore": EXPLORE, "features": FEATURES, "split": SPLIT} | {name: model_cell(name) for name in MODELS}

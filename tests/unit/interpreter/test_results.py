@@ -89,10 +89,11 @@ def test_a_number_that_took_the_place_of_a_suppressed_cell_is_shown():
     assert marked(series, Provenance((), {("a", None): "<10"})).tolist() == [3.0]
 
 
-def test_one_line_says_how_many_cells_are_not_shown_and_by_which_rules():
+def test_one_line_says_how_many_cells_are_not_shown_and_where_the_rules_are():
     (line,) = notes(Provenance((RECEIPT,), {}))
     assert line.startswith("1 cell is not shown")
-    assert "C1, C13" in line
+    assert "too few patients" in line
+    assert "room.receipts[-1]" in line
     assert notes(Provenance((), {})) == []
 
 
