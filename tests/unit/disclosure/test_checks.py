@@ -20,7 +20,8 @@ def evidence(**changes):
     """One cell of 100 alike units, with two rows each, as good as any; `changes` spoil it."""
     good = {
         "rows": 200, "units": 100, "selected": 100, "largest_rows": 2, "effective_rows": 100.0,
-        "influence": 0.1, "step": 0.2, "total": 500.0, "largest": 6.0, "second": 6.0, "effective": 90.0, "differing": 60, "below": 50, "above": 50,
+        "influence": 0.1, "step": 0.2,
+        "total": 500.0, "largest": 6.0, "second": 6.0, "effective": 90.0, "differing": 60, "below": 50, "above": 50,
     }  # fmt: skip
     return CellEvidence(**{name: np.array([value]) for name, value in {**good, **changes}.items()})
 
