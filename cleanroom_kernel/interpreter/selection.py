@@ -30,7 +30,7 @@ def columns_or_rows(self: Frame, key: Any) -> Any:
         return self.where(key)
     if isinstance(key, slice):
         return _slice(self, key)
-    if isinstance(key, tuple) and key not in self._columns:
+    if isinstance(key, tuple) and (slice in map(type, key) or key not in self._columns):
         return self.iloc[key]
     found = self._twin[key]
     if isinstance(found, pd.Series):

@@ -16,6 +16,7 @@ from cleanroom_kernel.interpreter import (
     distributions,
     hooks_numpy,
     hooks_pandas,
+    hooks_sklearn,
     inert,
     overview,
     plots,
@@ -39,6 +40,7 @@ def start(vault_socket: socket.socket, shell: Any) -> Room:
     connection.use(link)
     room = Room(link)
     hooks_pandas.install(room)
+    hooks_sklearn.install(room)
     plots.install()
     shell.push({"room": room})
     display.install(shell)
