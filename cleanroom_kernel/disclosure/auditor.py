@@ -137,7 +137,9 @@ class Audit(Struct, frozen=True, eq=False):
     def _harmless(self, limits: Limits) -> bool:
         if self.rank > min(limits.most, MOST_ROWS):
             return False
-        return not any(_isolates(form.rows, limits.least) or _crowded(form.rows, limits) for form in self.forms)
+        if any(_isolates(form.rows, limits.least) for form in self.forms):
+            return False
+        return not _crowded(self.forms[0].rows, limits)
 
 
 def _isolates(rows: Floats, least: int) -> bool:

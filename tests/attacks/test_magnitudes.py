@@ -201,12 +201,12 @@ def test_b14_covariance_with_known_vectors_runs_out_of_budget(room_of):
 
 
 def test_b15_reconstruction_from_subsets_runs_out_of_budget(room_of):
-    """Two sums per patient would give back every secret; a tenth of one is released, on the standard policy."""
+    """Two sums per patient would give back every secret; a tenth of one is released."""
     n = 300
     found = people(n, seed=11, serial=np.arange(n))
     room = room_of({"patients": found}, released_floor=0, denials=10**6)
     vectors, sums = [], []
-    for step in range(2 * n):
+    for step in range(n // 2):
         answer = room.ask(total(where(patients(room), half(step)), "hiv"))
         if isinstance(answer, Release):
             vectors.append(half_of(found["serial"], step))
