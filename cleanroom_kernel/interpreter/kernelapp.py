@@ -89,6 +89,11 @@ class Shell(ZMQInteractiveShell):
 class Kernel(IPythonKernel):
     shell_class = Shell
 
+    def _publish_status(self, status: str, *arguments: Any, **keywords: Any) -> None:
+        """The notebook has been ready since before this process was: "starting" would come out of the blue."""
+        if status != "starting":
+            super()._publish_status(status, *arguments, **keywords)
+
 
 class InterpreterApp(upstream.IPKernelApp):
     """IPKernelApp without files, on inherited sockets."""

@@ -22,7 +22,7 @@ class Transient(Struct, frozen=True):
 
 # -- iopub ------------------------------------------------------------------------------------------------------------
 class Status(Struct, frozen=True):
-    execution_state: Literal["busy", "idle", "starting"]
+    execution_state: Literal["busy", "idle"]
 
 
 class ExecuteInput(Struct, frozen=True):

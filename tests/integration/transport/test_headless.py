@@ -8,7 +8,7 @@ import signal
 
 import nbformat
 import pytest
-from harness import eventually, run
+from harness import eventually, kernel, run
 from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from nbclient import NotebookClient
@@ -61,3 +61,13 @@ def test_a_crashed_proxy_is_restarted_by_jupyter_and_keeps_its_variables(cleanro
         return result.text
 
     assert asyncio.run(scenario()) == "kept\n"
+
+
+def test_a_new_notebook_hears_of_its_own_cells_only(cleanroom):
+    """The interpreter comes up after the notebook is ready, and says nothing about it."""
+    with kernel(cleanroom) as (_, client):
+        cell = client.execute("1+1")
+        heard = []
+        while not heard or heard[-1]["content"].get("execution_state") != "idle":
+            heard.append(client.get_iopub_msg(timeout=10))
+        assert {message["parent_header"].get("msg_id") for message in heard} == {cell}

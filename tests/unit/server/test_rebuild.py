@@ -95,6 +95,7 @@ def test_a_value_of_the_wrong_type_does_not_pass(kind, wrong):
     [
         ("status", {"execution_state": "LEAK"}),
         ("status", {"execution_state": "restarting"}),
+        ("status", {"execution_state": "starting"}),
         ("stream", {"name": "LEAK", "text": ""}),
         ("execute_reply", {"status": "LEAK"}),
         ("is_complete_reply", {"status": "LEAK"}),
