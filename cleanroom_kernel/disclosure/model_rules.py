@@ -87,7 +87,7 @@ FAMILY: dict[str, Family] = {
     **_family("ensemble", Family.COMPOSITE, "VotingClassifier VotingRegressor StackingClassifier StackingRegressor"),
     **_family("calibration", Family.COMPOSITE, "CalibratedClassifierCV"),
     **_family("multiclass", Family.COMPOSITE, "OneVsRestClassifier"),
-    **_family("model_selection", Family.COMPOSITE, "GridSearchCV"),
+    **_family("model_selection", Family.COMPOSITE, "GridSearchCV RandomizedSearchCV"),
     **_family(
         "neighbors",
         Family.ROWS,
@@ -127,7 +127,6 @@ FAMILY: dict[str, Family] = {
     **_family("discriminant_analysis", Family.UNRULED, "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis"),
     **_family("naive_bayes", Family.UNRULED, "BernoulliNB CategoricalNB ComplementNB MultinomialNB"),
     **_family("neighbors", Family.UNRULED, "NearestCentroid"),
-    **_family("mixture", Family.UNRULED, "GaussianMixture BayesianGaussianMixture"),
     **_family("decomposition", Family.UNRULED, "FactorAnalysis FastICA NMF IncrementalPCA"),
     **_family("cross_decomposition", Family.UNRULED, "PLSRegression"),
     **_family("preprocessing", Family.UNRULED, "PowerTransformer"),

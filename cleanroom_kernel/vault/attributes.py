@@ -17,8 +17,10 @@ from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.protocol.release import Label
 from cleanroom_kernel.vault.parts import Part
 
-# Numbers that keep a rule of their own, whether the model may be released or not.
-_OWN_RULE = frozenset({"feature_importances_", "best_index_", "mean_test_score"})
+# Numbers with a rule of their own, whether the model may be released or not.
+_OF_FEATURES = frozenset({"feature_importances_"})
+# Numbers of a search, which has findings of its own: how large its folds are.
+_OF_SEARCH = frozenset({"best_index_", "best_params_", "mean_test_score"})
 
 
 class Found(Struct, frozen=True, eq=False):
@@ -32,16 +34,17 @@ def attribute_of(whole: Part, inspect: Inspect) -> Found:
     name = inspect.attribute
     if name in PLAIN_ATTRIBUTES and hasattr(part.model, name):
         return Found(_plain(getattr(part.model, name)), own_rule=True)
+    own = name in _OF_FEATURES or (name in _OF_SEARCH and not part.findings)
     if name in part.labels:
         labels = part.labels[name][position or 0]
         if all(type(label) is int for label in labels):
-            return Found(Attribute(np.array(labels, dtype=np.int64), integers=True), own_rule=name in _OWN_RULE)
+            return Found(Attribute(np.array(labels, dtype=np.int64), integers=True), own_rule=own)
         if any(isinstance(label, str) for label in labels):
-            return Found(Attribute(np.empty(0), labels=labels), own_rule=False)
+            return Found(Attribute(np.empty(0), labels=labels), own_rule=own)
         numbers = np.array([np.nan if label is None else float(label) for label in labels])
-        return Found(Attribute(numbers), own_rule=name in _OWN_RULE)
+        return Found(Attribute(numbers), own_rule=own)
     if name in part.shown and name.isidentifier():
-        return Found(Attribute(part.shown[name]), own_rule=name in _OWN_RULE)
+        return Found(Attribute(part.shown[name]), own_rule=own)
     known = sorted({name for name in (*part.shown, *part.labels) if name.isidentifier()} | {"n_features_in_"})
     raise PlanError(
         f"{name} of {type(part.model).__name__} is not shown.",

@@ -20,11 +20,20 @@ from cleanroom_kernel.plan.nodes import Forbidden, PlanError, fold
 from cleanroom_kernel.vault.seeds import Seeds
 
 SPLITTERS = frozenset(
-    f"sklearn.model_selection.{name}" for name in ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffleSplit")
+    f"sklearn.model_selection.{name}"
+    for name in (
+        "KFold",
+        "StratifiedKFold",
+        "ShuffleSplit",
+        "StratifiedShuffleSplit",
+        "RepeatedKFold",
+        "RepeatedStratifiedKFold",
+    )
 )
 
 _RULE = "estimators"
 _DEFAULT_SEED = 0  # of estimators without a seed, so that the same question has the same answer
+_NO_SEED = "deprecated"  # what scikit-learn puts in the place of a seed that is no longer used
 _MOST_NODES = 400
 _MOST_CANDIDATES = 500  # of a search
 
@@ -121,14 +130,14 @@ def _settings(model: BaseEstimator, seeds: Seeds, cores: int) -> dict[str, Any]:
     """Parameters that are the vault's to decide."""
     given = model.get_params(deep=False)
     settings: dict[str, Any] = {}
-    if "random_state" in given:
+    if given.get("random_state", _NO_SEED) != _NO_SEED:
         settings["random_state"] = _seed(given["random_state"], seeds)
     if "n_jobs" in given:
         settings["n_jobs"] = _jobs(model, given["n_jobs"], cores)
     if "verbose" in given:
         settings["verbose"] = False
-    if "cv" in given and seeds.keyed:
-        settings["cv"] = _keyed_cv(given["cv"], model, seeds)
+    if "cv" in given:
+        settings["cv"] = _folds(given["cv"], model, seeds)
     return settings
 
 
@@ -148,19 +157,18 @@ def _jobs(model: BaseEstimator, given: Any, cores: int) -> int | None:
 
 
 # -- folds ------------------------------------------------------------------------------------------------------------
-def _keyed_cv(given: Any, model: BaseEstimator, seeds: Seeds) -> Any:
-    """Folds that nobody can predict; None where the estimator does without folds."""
+def _folds(given: Any, model: BaseEstimator, seeds: Seeds) -> Any:
+    """Folds that nobody can choose or predict; None where the estimator does without folds."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    if given == "prefit":
-        raise Forbidden("Models that are fitted already are no part of a new fit.", rule=_RULE)
-    if given is None and type(model).__name__.startswith("Ridge"):
-        return None
     if given is not None and type(given) is not int:
+        if f"sklearn.model_selection.{type(given).__name__}" not in SPLITTERS:
+            raise Forbidden("Folds are a number or one of scikit-learn's splitters here.", rule=_RULE)
+        return given
+    if not seeds.keyed or (given is None and type(model).__name__.startswith("Ridge")):
         return given
     regressor = get_tags(model).estimator_type == "regressor"
-    made = (KFold if regressor else StratifiedKFold)(5 if given is None else given)
-    return _keyed_splitter(made, seeds)
+    return _keyed_splitter((KFold if regressor else StratifiedKFold)(5 if given is None else given), seeds)
 
 
 def _keyed_splitter(made: Any, seeds: Seeds) -> Any:
@@ -180,9 +188,9 @@ def _check_parameters(model: BaseEstimator) -> None:
             part._validate_params()
         except InvalidParameterError as wrong:
             raise PlanError(str(wrong), rule=_RULE) from None
-        candidates = getattr(part, "param_grid", None)
+        candidates = getattr(part, "param_grid", getattr(part, "param_distributions", None))
         if candidates is not None:
-            _check_candidates(candidates)
+            _check_candidates(candidates, getattr(part, "n_iter", None))
 
 
 def nested(model: BaseEstimator) -> list[BaseEstimator]:
@@ -190,18 +198,19 @@ def nested(model: BaseEstimator) -> list[BaseEstimator]:
     return [value for value in model.get_params(deep=True).values() if isinstance(value, BaseEstimator)]
 
 
-def _check_candidates(grid: Any) -> None:
+def _check_candidates(grid: Any, drawn: int | None) -> None:
+    """`drawn` of them are tried, or all."""
     from sklearn.model_selection import ParameterGrid
 
     try:
         candidates = ParameterGrid(grid)
-        too_many = len(candidates) > _MOST_CANDIDATES
-        settings = [] if too_many else list(candidates)
+        too_many = (len(candidates) if drawn is None else drawn) > _MOST_CANDIDATES
+        names = {name for one in (grid if isinstance(grid, list) else [grid]) for name in one}
     except (TypeError, ValueError):
         raise PlanError("A grid maps names of parameters to lists of values.", rule=_RULE) from None
     if too_many:
         raise PlanError(f"A search tries at most {_MOST_CANDIDATES} candidates here.", rule=_RULE)
-    for name in {name for setting in settings for name in setting}:
+    for name in names:
         if name.rpartition("__")[2] in {*_FIXED, "random_state", "n_jobs", "cv", "verbose"}:
             raise Forbidden(f"{name} cannot be searched over.", rule=_RULE)
 

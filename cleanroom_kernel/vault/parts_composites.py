@@ -19,6 +19,7 @@ from sklearn.utils import _safe_indexing
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.models import Estimates, Facts, Folds, Never, findings, shown
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.protocol.release import Label
 from cleanroom_kernel.vault.parts import Floats, Origin, Part, Seen
 from cleanroom_kernel.vault.parts_linear import line
 
@@ -30,6 +31,7 @@ _BOUNDED = frozenset(
         "f1_micro", "f1_weighted", "precision", "recall", "neg_brier_score",
     }
 )  # fmt: skip
+_CONSTANTS = (bool, int, float, str)
 _STEP_OF_SCORE = 5.0  # units of a fold
 
 
@@ -157,6 +159,8 @@ def _search(model: Any, seen: Seen, policy: PolicySnapshot, examine: Examine) ->
     sizes = [len(np.unique(seen.units[test])) for test in tests]
     fewest = min(sizes, default=0)
     facts: list[Facts] = [Folds(fewest, _fewest_of_a_class(model, seen, tests))]
+    if seen.weight is not None:
+        facts.append(Never("it was fitted with weights."))
     scores = np.asarray(model.cv_results_["mean_test_score"], dtype=np.float64)
     bounded = model.scoring in _BOUNDED and is_classifier(model)
     none = np.zeros(len(scores))
@@ -166,9 +170,19 @@ def _search(model: Any, seen: Seen, policy: PolicySnapshot, examine: Examine) ->
     return _part(
         model,
         {"best_estimator": examine(model.best_estimator_, seen, policy)},
-        findings=findings("GridSearchCV", tuple(facts), policy),
-        labels={"best_index_": ((int(model.best_index_),),), "mean_test_score": (tuple(means.tolist()),)},
+        findings=findings(type(model).__name__, tuple(facts), policy),
+        labels={
+            "best_index_": ((int(model.best_index_),),),
+            "best_params_": (_described(model.cv_results_["params"][int(model.best_index_)]),),
+            "mean_test_score": (tuple(means.tolist()),),
+        },
     )
+
+
+def _described(parameters: dict[str, Any]) -> tuple[Label, ...]:
+    """Names and values by turns; a value that is no constant is described by its name alone."""
+    pairs = ((name, value if isinstance(value, _CONSTANTS) else None) for name, value in parameters.items())
+    return tuple(part for pair in pairs for part in pair)
 
 
 def _fewest_of_a_class(model: Any, seen: Seen, tests: list[NDArray[np.intp]]) -> int:
@@ -203,4 +217,5 @@ _COMPOSITES: dict[str, Callable[[Any, Seen, PolicySnapshot, Examine], Part]] = {
     "OneVsRestClassifier": _one_vs_rest,
     "CalibratedClassifierCV": _calibrated,
     "GridSearchCV": _search,
+    "RandomizedSearchCV": _search,
 }

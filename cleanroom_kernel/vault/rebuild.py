@@ -249,6 +249,7 @@ _COMPOSITES: dict[str, Callable[[Part], Any]] = {
     "OneVsRestClassifier": _one_vs_rest,
     "CalibratedClassifierCV": _calibrated,
     "GridSearchCV": _search,
+    "RandomizedSearchCV": _search,
 }
 
 _MAKERS: dict[Family, Callable[[Part], Any]] = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from support.rooms import Room
 
 from cleanroom_kernel.plan.aggregates import Metric, Score
 from cleanroom_kernel.plan.bases import Relation
@@ -22,20 +25,13 @@ from cleanroom_kernel.plan.models import (
     Task,
 )
 from cleanroom_kernel.plan.relations import Predict, Side, Split, Table
+from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.estimators import public_name
+from cleanroom_kernel.vault.export import export
 from cleanroom_kernel.vault.learners import Learners
 from cleanroom_kernel.vault.seeds import Seeds
-from tests.support.rooms import Room
-
-
-def desk_of(room: Room, key: bytes | None = None) -> LearningDesk:
-    """A desk whose engine can predict. `key` keys the seeds."""
-    seeds = Seeds(key)
-    learners = Learners(seeds)
-    engine = Engine(room._engine.tables, seeds, learners.predict)
-    return LearningDesk(room.schema, engine, learners, room.policy, room.ledger, "ada", "s1", "cell-1")
 
 
 class LearningDesk(Desk):
@@ -46,11 +42,39 @@ class LearningDesk(Desk):
         return Table(self.room.tables[0])
 
 
-def spec(model: BaseEstimator) -> Estimator:
-    """A description of an unfitted estimator, as the interpreter would send it."""
-    defaults = type(model)().get_params(deep=False) if _has_defaults(model) else {}
+def desk_of(room: Room, key: bytes | None = None) -> LearningDesk:
+    """A desk whose engine can predict. `key` keys the seeds, unless the policy says that they are not keyed."""
+    seeds = Seeds(key if room.policy.keyed_seeds else None)
+    learners = Learners(seeds)
+    engine = Engine(room._engine.tables, seeds, learners.predict)
+    return LearningDesk(room.schema, engine, learners, room.policy, room.ledger, "ada", "s1", "cell-1")
+
+
+class LearningRoom(Room):
+    """A room in which models can be asked for. An export is a question like any other: `room.ask(file_of(fit))`."""
+
+    def __init__(self, tables: Any, state: Any, **options: Any) -> None:
+        super().__init__(tables, state, **options)
+        self.desk = desk_of(self, self.key)
+
+    def ask(self, aggregate: Any, expert: str = "ada", session: str = "s1") -> Any:
+        if isinstance(aggregate, File):
+            return export(aggregate.fit, "model.skops", self.desk)
+        return answer(aggregate, self.desk)
+
+
+@dataclass(frozen=True)
+class File:
+    """The wish for a fitted model as a file."""
+
+    fit: Fit
+
+
+def spec(model: Any) -> Estimator:
+    """A description of an unfitted estimator or a splitter, as the interpreter would send it."""
+    defaults = _parameters(type(model)()) if _has_defaults(model) else {}
     arguments = []
-    for name, value in model.get_params(deep=False).items():
+    for name, value in _parameters(model).items():
         default = defaults.get(name, ...)
         if not _same(value, default):
             arguments.append(Argument(name, parameter(value)))
@@ -58,7 +82,7 @@ def spec(model: BaseEstimator) -> Estimator:
 
 
 def parameter(value: Any) -> Parameter:
-    if isinstance(value, BaseEstimator):
+    if isinstance(value, BaseEstimator) or hasattr(value, "get_n_splits"):
         return spec(value)
     if isinstance(value, (list, tuple)):
         return Items(tuple(parameter(item) for item in value), isinstance(value, tuple))
@@ -69,7 +93,13 @@ def parameter(value: Any) -> Parameter:
     return Plain(value.item() if isinstance(value, np.generic) else value)
 
 
-def _has_defaults(model: BaseEstimator) -> bool:
+def _parameters(model: Any) -> dict[str, Any]:
+    if isinstance(model, BaseEstimator):
+        return model.get_params(deep=False)
+    return {name: getattr(model, name) for name in inspect.signature(type(model)).parameters if hasattr(model, name)}
+
+
+def _has_defaults(model: Any) -> bool:
     try:
         type(model)()
     except TypeError:

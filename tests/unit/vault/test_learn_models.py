@@ -40,14 +40,14 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from support.learning import desk_of, fit_of
+from support.rooms import Room, people
 
 from cleanroom_kernel.plan.models import Task
 from cleanroom_kernel.plan.schema import Column, DType
 from cleanroom_kernel.protocol.release import Release
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.export import export
-from tests.support.learning import desk_of, fit_of
-from tests.support.rooms import Room, people
 
 NUMBERS = ("age", "cost", "pressure")
 MIXED = ("age", "cost", "los", "sex", "ward")
