@@ -116,7 +116,7 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
     rows, units = _rows(metric, desk)
     options = dict(metric.options)
     try:
-        scored = score(metric.score, rows, options)
+        scored = score(metric.score, rows, options, of_a_model=bool(used_by(metric)))
     except Exception as error:
         raise LearningFailed("score") from error
     content = units.astype(np.int64) * _ODD ^ _content(rows).view(np.int64)

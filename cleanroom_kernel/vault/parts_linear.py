@@ -69,7 +69,7 @@ def _solved(model: Any, coefficients: Floats, seen: Seen, used: NDArray[np.bool_
         )
         leverage = max(one.leverage for one in solved)
         more = np.isnan(shown(slopes, np.zeros(coefficients.shape, dtype=bool), policy)).any(axis=0) & used
-        if leverage > policy.leverage and not more.any():
+        if policy.minimum_units and leverage > policy.leverage and not more.any():
             worst = max(solved, key=lambda one: one.leverage)
             more[np.flatnonzero(used)[worst.most_decided]] = True
         if not more.any() or attempt == _MOST_ATTEMPTS - 1:

@@ -28,6 +28,7 @@ from cleanroom_kernel.plan.aggregates import Score
 
 Floats = NDArray[np.float64]
 
+_SAME = 1e-9
 _MOST_PATTERNS = 300  # sets of pairs of truth and prediction that are left out one at a time
 
 
@@ -56,10 +57,12 @@ class Scored(Struct, frozen=True):
     counts: tuple[int, ...]
 
 
-def score(which: Score, rows: Rows, options: dict[str, Any]) -> Scored:
+def score(which: Score, rows: Rows, options: dict[str, Any], *, of_a_model: bool = True) -> Scored:
+    """An accuracy that is not of a model is a share like any other: so many must be right, and so many wrong."""
     value = _call(which, rows.truth, rows.predicted, options)
     influence, effective = _INFLUENCES[which](which, rows, options, value)
-    return Scored(value, influence, min(effective, _effective(rows.per_unit)), _counts(which, rows, options))
+    counts = (*_counts(which, rows, options), *_differing(which, rows, of_a_model))
+    return Scored(value, influence, min(effective, _effective(rows.per_unit)), counts)
 
 
 def is_linear(which: Score) -> bool:
@@ -92,6 +95,17 @@ def _counts(which: Score, rows: Rows, options: dict[str, Any]) -> tuple[int, ...
             named = [name for name in named if name == options.get("pos_label", 1)]
         found += [_units_of(rows, rows.predicted == name) for name in named]
     return tuple(found)
+
+
+def _differing(which: Score, rows: Rows, of_a_model: bool) -> tuple[int, ...]:
+    """Units with another loss than most: if they are few, that there are any tells of them."""
+    if which is Score.ACCURACY:
+        return () if of_a_model else (_units_of(rows, _wrong(rows) > 0), _units_of(rows, _wrong(rows) == 0))
+    if which not in _LOSSES and which is not Score.R2:
+        return ()
+    losses = _LOSSES.get(which, _LOSSES[Score.MSE])(rows)
+    per_unit = rows.sums(losses) / rows.per_unit
+    return (int((np.abs(per_unit - np.median(per_unit)) > _SAME * np.abs(per_unit)).sum()),)
 
 
 def _units_of(rows: Rows, chosen: NDArray[np.bool_]) -> int:

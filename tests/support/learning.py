@@ -24,6 +24,7 @@ from cleanroom_kernel.plan.models import (
     Plain,
     Task,
 )
+from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.relations import Predict, Side, Split, Table
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
@@ -58,9 +59,13 @@ class LearningRoom(Room):
         self.desk = desk_of(self, self.key)
 
     def ask(self, aggregate: Any, expert: str = "ada", session: str = "s1") -> Any:
-        if isinstance(aggregate, File):
-            return export(aggregate.fit, "model.skops", self.desk)
-        return answer(aggregate, self.desk)
+        """The answer, or the PlanError that the session would make a refusal of."""
+        try:
+            if isinstance(aggregate, File):
+                return export(aggregate.fit, "model.skops", self.desk)
+            return answer(aggregate, self.desk)
+        except PlanError as no:
+            return no
 
 
 @dataclass(frozen=True)

@@ -86,3 +86,19 @@ def test_precision_counts_the_units_that_were_predicted():
     predicted[:2] = 1
     found = Rows(np.tile([0, 1], 50), predicted, np.arange(100), 100)
     assert score(Score.PRECISION, found, {}).counts == (50, 50, 2)
+
+
+def test_losses_that_a_few_units_have_are_counted():
+    """Whether there is any error at all would tell of the one unit that could have one."""
+    errors = np.zeros(100)
+    errors[:3] = [5.0, 6.0, 7.0]
+    found = Rows(errors, np.zeros(100), np.arange(100), 100)
+    assert score(Score.MSE, found, {}).counts == (3,)
+    assert score(Score.MAE, Rows(np.zeros(100), np.zeros(100), np.arange(100), 100), {}).counts == (0,)
+
+
+def test_an_accuracy_of_no_model_counts_who_is_right_and_who_is_wrong():
+    truth = np.tile([0, 1], 50)
+    found = Rows(truth, np.where(np.arange(100) < 4, 1 - truth, truth), np.arange(100), 100)
+    assert score(Score.ACCURACY, found, {}).counts == (50, 50)
+    assert score(Score.ACCURACY, found, {}, of_a_model=False).counts == (50, 50, 4, 96)
