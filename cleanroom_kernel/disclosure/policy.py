@@ -44,6 +44,7 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     residual_units: int
     units_per_parameter: int
     leaf_share: float
+    held_out_scores: bool
     keyed_seeds: bool
 
 
@@ -111,6 +112,10 @@ class Policy(HasTraits):
     leaf_share = Float(
         0.05, min=0, help="Most leaf values that a released tree model may hold, as a share of the patients."
     )
+    held_out_scores = Bool(
+        True,
+        help="Whether a model that may not be released can be scored on rows that a shuffled split held out from it.",
+    )
     keyed_seeds = Bool(True, help="Random splits and samples repeat, but nobody outside the vault can predict them.")
 
     @classmethod
@@ -138,7 +143,7 @@ PRESETS: dict[str, dict[str, Value]] = {
         "minimum_units": 20, "jitter": 5, "dominance_p": 0.15, "dominance_share": 0.75, "effective_units": 20.0,
         "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 40,
         "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000, "evaluation_units": 100, "evaluations": 100,
-        "leaf_share": 0.025,
+        "leaf_share": 0.025, "held_out_scores": False,
     },
     "relaxed": {
         "minimum_units": 5, "jitter": 0, "dominance_share": 0.90, "effective_units": 2.5, "released_share": 0.25,

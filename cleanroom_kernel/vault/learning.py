@@ -24,7 +24,7 @@ from cleanroom_kernel.disclosure.footprint import footprint
 from cleanroom_kernel.disclosure.gate import decide, recall, refuse
 from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.words import describe
-from cleanroom_kernel.plan.aggregates import Metric
+from cleanroom_kernel.plan.aggregates import Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.expressions import Named
 from cleanroom_kernel.plan.models import Fit, Inspect
@@ -170,31 +170,34 @@ def _unusable(aggregate: Aggregate, predictions: list[Predict], desk: Desk) -> A
         if not isinstance(answer, Release):
             return answer
     for predict in predictions:
-        if not (_excepted(aggregate, predict) or is_open(predict.fit, desk)):
+        if not (_excepted(aggregate, predict, desk) or is_open(predict.fit, desk)):
             return refuse(asker_of(desk), digest(aggregate), _refusal(aggregate, predict, desk), desk.ledger)
     return None
 
 
-def _excepted(aggregate: Aggregate, predict: Predict) -> bool:
-    if isinstance(aggregate, Metric):
-        return held_out(aggregate, predict)
+def _excepted(aggregate: Aggregate, predict: Predict, desk: Desk) -> bool:
+    if isinstance(aggregate, (Metric, Summary)):
+        return desk.policy.held_out_scores and held_out(aggregate, predict)
     return isinstance(aggregate, Fit) and passed_on(aggregate, predict)
 
 
 def _refusal(aggregate: Aggregate, predict: Predict, desk: Desk) -> Refusal:
     name = predict.fit.estimator.name.rpartition(".")[2]
     why = " ".join(findings_of(predict.fit, desk)) or "It hides some of its coefficients."
-    if isinstance(aggregate, Metric):
+    if isinstance(aggregate, (Metric, Summary)):
         return Refusal(
             Reason.FORBIDDEN,
             "model family",
-            f"{name} cannot be released, so it is scored only on rows that were held out by a shuffled split.",
-            f"Use train_test_split, fit to the training rows as they are, and score with the same features. {why}",
+            f"{name} cannot be released, so its predictions are looked at only on the sides of a shuffled split."
+            if desk.policy.held_out_scores
+            else f"{name} cannot be released, and this room's policy scores only models that can.",
+            "Use train_test_split, fit to the training rows as they are, predict with the same features, and do not "
+            f"choose rows by what was predicted. {why}",
         )
     return Refusal(
         Reason.FORBIDDEN,
         "model family",
-        f"{name} cannot be released, so what it says of rows can be scored, but not used as a column. {why}",
+        f"{name} cannot be released, so its predictions can be scored, but are no columns for this. {why}",
         "Put the steps into one Pipeline, or change the model so that it can be released.",
     )
 

@@ -1,10 +1,13 @@
 """Predictions: which models a question uses, and what may be done with the predictions of one that is not released.
 
-A model may remember a single patient, so what it says of rows of the asker's choosing is a release of it. Scores of
-such a model are taken all the same where the asker has no choice: of rows that lie on a side of a split, made under the
-vault's own key, of which the model was fitted to one side whole (a side of a side, too). Who is on which side is then
-nobody's decision, so that no patient can be put alone with a group whose predictions would show them. Features and
-truth must be those of the fit, its rows are not weighted, and what the model says chooses no rows.
+A model may remember a single patient, so what it says of rows of the asker's choosing is a release of it. Scores and
+tables of such predictions are taken all the same where the asker has no choice of rows: on either side of a split, made
+under the vault's own key, of which the model was fitted to one side whole (a side of a side, too). Who is on which side
+is then nobody's decision, so that no patient can be put alone with a group whose predictions would show them. Features
+and truth must be those of the fit, its rows are not weighted, and what the model says chooses no rows.
+
+What this does not stop: features that are made up, patient by patient, so that one of them is the nearest neighbour of
+many. A policy that must rule that out has `held_out_scores` off: then only models that may be released are scored.
 
 Promise: looks at plans alone, never at a row.
 """
@@ -98,19 +101,23 @@ def _inputs(fit: Fit) -> list[Expression]:
 
 
 # -- scores of a model that is not released ---------------------------------------------------------------------------
-def held_out(metric: Metric, predict: Predict) -> bool:
-    """Whether a metric may be taken of `predict`, whatever model it is of."""
-    fit = predict.fit
+def held_out(aggregate: Metric | Summary, predict: Predict) -> bool:
+    """Whether a score or a table may be made of `predict`, whatever model it is of."""
+    fit, over = predict.fit, aggregate.over
     sides = _sides_of(fit.over)
     return (
         bool(sides)
         and fit.weight is None
-        and bool(sides & _splits_of(metric.over))
+        and bool(sides & _splits_of(over))
         and _same_features(predict)
-        and _same_truth(metric, fit)
-        and digest(predict) not in {digest(other) for other in used(metric.over, ())}
-        and digest(predict) not in {digest(other) for other in used(metric.over, [metric.truth])}
+        and not _is_among(predict, used(over, ()))
+        and (isinstance(aggregate, Summary) or _same_truth(aggregate, fit))
+        and (isinstance(aggregate, Summary) or not _is_among(predict, used(over, [aggregate.truth])))
     )
+
+
+def _is_among(predict: Predict, others: list[Predict]) -> bool:
+    return digest(predict) in {digest(other) for other in others}
 
 
 def _same_features(predict: Predict) -> bool:

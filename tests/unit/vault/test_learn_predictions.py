@@ -8,9 +8,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from support.learning import LearningRoom, fit_of, named, predicted, scored, sides
-from support.rooms import call, col, eq, lit, mean, people, size, where
+from support.rooms import call, col, eq, lit, mean, people, size, summary, where
 
-from cleanroom_kernel.plan.aggregates import Metric, Score
+from cleanroom_kernel.plan.aggregates import Correlation, Metric, Quantile, Score
 from cleanroom_kernel.plan.expressions import Named, Value
 from cleanroom_kernel.plan.models import Inspect, Method, Task
 from cleanroom_kernel.plan.relations import Assign, Filter, Sort, Take
@@ -21,6 +21,7 @@ from cleanroom_kernel.vault.predictions import held_out, used
 KEY = b"k" * 32
 FEATURES = ("age", "cost")
 REMEMBERS = KNeighborsClassifier(1)
+LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,15 @@ def test_the_other_side_of_a_split_may_be_scored(room):
     fit = fit_of(train, REMEMBERS, FEATURES, "hiv")
     assert isinstance(room.ask(scored(test, fit)), Release)
     assert isinstance(room.ask(scored(train, fit)), Release), "the training rows too: they were drawn as well"
+
+
+def test_a_strict_policy_scores_only_what_may_be_released(tmp_path):
+    table = people(3_000)
+    table["hiv"] = table["hiv"].astype(int)
+    strict = LearningRoom({"t": table}, tmp_path, key=KEY, preset="strict")
+    train, test = sides(strict["t"])
+    assert refused(strict.ask(scored(test, fit_of(train, REMEMBERS, FEATURES, "hiv"))))
+    assert not refused(strict.ask(scored(test, fit_of(train, LOGISTIC, FEATURES, "hiv"))))
 
 
 def test_parts_of_the_other_side_may_be_scored(room):
@@ -155,25 +165,47 @@ OF_A_LOGISTIC_REGRESSION = [question for question in CHOSEN if question not in (
 @pytest.mark.parametrize("question", OF_A_LOGISTIC_REGRESSION, ids=lambda question: question.__name__)
 def test_a_model_that_may_be_released_is_scored_anyway(room, question, monkeypatch):
     """The same questions of a logistic regression; a side that nobody drew is as good as any."""
-    monkeypatch.setitem(globals(), "REMEMBERS", make_pipeline(StandardScaler(), LogisticRegression()))
+    monkeypatch.setitem(globals(), "REMEMBERS", LOGISTIC)
     assert not refused(room.ask(question(room)))
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
-def test_predictions_are_no_column_unless_the_model_may_be_released(room):
+def questions_of(rows):
+    """A filter, features of another model, a correlation."""
+    chance = Value(rows.names[1])
+    return [
+        size(Filter(rows, call("greater", chance, 0.5))),
+        mean(Filter(rows, call("greater", chance, 0.5)), "cost"),
+        fit_of(rows, LogisticRegression(), (Named("chance", chance),), "hiv"),
+        Correlation(rows, (Named("chance", chance), Named("cost", col("cost")))),
+    ]
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize(("model", "allowed"), [(REMEMBERS, False), (LOGISTIC, True)], ids=["remembers", "released"])
+def test_predictions_choose_no_rows_and_make_no_model_unless_the_model_may_be_released(room, model, allowed, place):
     train, test = sides(room["t"])
-    for model, allowed in ((REMEMBERS, False), (make_pipeline(StandardScaler(), LogisticRegression()), True)):
-        rows = predicted(test, fit_of(train, model, FEATURES, "hiv"), Method.PREDICT_PROBA, 2)
-        chance = Value(rows.names[1])
-        questions = [
-            mean(rows, chance),
-            size(Filter(rows, call("greater", chance, 0.5))),
-            size(Assign(rows, (Named("high", call("greater", chance, 0.5)),)), by="high"),
-            fit_of(rows, LogisticRegression(), (Named("chance", chance),), "hiv"),
-        ]
-        for question in questions:
-            answer = room.ask(question)
-            assert isinstance(answer, Release) if allowed else refused(answer)
+    rows = predicted(test, fit_of(train, model, FEATURES, "hiv"), Method.PREDICT_PROBA, 2)
+    answer = room.ask(questions_of(rows)[place])
+    assert isinstance(answer, Release) if allowed else refused(answer)
+
+
+def test_tables_of_predictions_are_made_of_the_sides_of_a_split(room):
+    """A confusion matrix, the mean chance by sex, and the quantiles that a curve is drawn between."""
+    train, test = sides(room["t"])
+    fit = fit_of(train, REMEMBERS, FEATURES, "hiv")
+    rows = predicted(test, fit)
+    said = Value(rows.names[0])
+    tables = [
+        size(rows, by=(Named("truth", col("hiv")), Named("said", said))),
+        mean(rows, said, by="sex"),
+        summary(rows, Quantile(said, 0.5)),
+    ]
+    assert not any(refused(room.ask(table)) for table in tables)
+    everybody = predicted(room["t"], fit)
+    assert refused(room.ask(size(everybody, by=(Named("said", Value(everybody.names[0])),))))
+    made_up = predicted(test, fit, inputs=named(age=lit(99), cost=col("cost")))
+    assert refused(room.ask(mean(made_up, Value(made_up.names[0]))))
 
 
 def test_predictions_that_lie_unused_beside_a_question_do_not_matter(room):
