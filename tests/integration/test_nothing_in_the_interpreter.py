@@ -20,12 +20,12 @@ df = room["visits"]
 print(df.head()); display(df)
 print(df.groupby("sex").cost.mean(), df.cost.describe(), df.shape)
 df["double"] = np.where(df.cost > 5, df.cost * 2, 0)
-print(df.double.mean(), df.city.value_counts())
+print(df.double.mean())
 from sklearn.linear_model import LinearRegression
 model = LinearRegression().fit(df[["cost"]], df.double)
 print(model.coef_)
 for question in (lambda: df.cost.max(), lambda: np.asarray(df), lambda: df[df.cost > 1e9].cost.mean(),
-                 lambda: df.nowhere, lambda: df.city.map({}).unique()):
+                 lambda: df.city.value_counts(), lambda: df.nowhere, lambda: df.city.map({}).unique()):
     try:
         print(question())
     except Exception as error:
@@ -131,13 +131,15 @@ def test_no_file_that_the_interpreter_can_open_holds_the_data(room, tmp_path):
             f"""
 import os
 reached = []
-for root in {[str(room.base), str(room.base / 'cleanroom-state'), '/proc/self/fd']!r}:
+for root in {[str(room.base), str(room.base / "cleanroom-state"), "/proc/self/fd"]!r}:
     try:
         names = os.listdir(root)
     except OSError:
         continue
     for name in names:
         try:
+            if not os.path.isfile(os.path.join(root, name)):
+                continue  # a pipe or a socket would keep us waiting
             with open(os.path.join(root, name), "rb") as file:
                 if {MARK.encode()!r}[:-1] + b"7-" in file.read(10_000_000):
                     reached.append(name)
