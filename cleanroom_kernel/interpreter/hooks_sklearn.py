@@ -25,6 +25,9 @@ METHODS = (
     "staged_decision_function", "get_feature_names_out", "get_support",
 )  # fmt: skip
 
+_PLOTS = ("roc_curve", "precision_recall_curve", "confusion_matrix")
+_DISPLAYS = ("RocCurveDisplay", "PrecisionRecallDisplay", "ConfusionMatrixDisplay", "CalibrationDisplay")
+
 _MARK = "_clean_room"  # of an estimator that stands for one in the vault, and of what is wrapped already
 
 
@@ -39,6 +42,8 @@ def prepare() -> None:
     when_imported("sklearn.utils._set_output", _wrap_containers)
     when_imported("sklearn.base", _wrap_estimators)
     when_imported("sklearn.model_selection._split", _wrap_splitters)
+    for module in ("sklearn.calibration", *(f"sklearn.metrics._plot.{name}" for name in _PLOTS)):
+        when_imported(module, _wrap_displays)
 
 
 def _release(model: Any, filename: str) -> Any:
@@ -199,3 +204,24 @@ def _splitter(function: Any) -> Any:
         return function(self, *args, **kwargs)
 
     return _marked(split)
+
+
+# -- plots ------------------------------------------------------------------------------------------------------------
+def _wrap_displays(module: ModuleType) -> None:
+    for kind in (vars(module)[name] for name in _DISPLAYS if name in vars(module)):
+        for name in ("from_estimator", "from_predictions"):
+            found = vars(kind)[name].__func__
+            if _is_new(found):
+                setattr(kind, name, classmethod(_display(found)))
+
+
+def _display(function: Any) -> Any:
+    @functools.wraps(function)
+    def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if _holds_handle(args, kwargs):
+            from cleanroom_kernel.interpreter import learn_displays
+
+            return learn_displays.call(cls, function, args, kwargs)
+        return function(cls, *args, **kwargs)
+
+    return _marked(call)

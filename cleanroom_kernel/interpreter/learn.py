@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from cleanroom_kernel.interpreter import contexts, learn_parts, metrics
 from cleanroom_kernel.interpreter.estimators import ModelError, class_of, describe, task_of
@@ -50,7 +51,10 @@ def call(model: Any, name: str, function: Callable[..., Any], args: tuple[Any, .
 def _given(function: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments by name, those of `**params` among them; Python's own error for what the method does not take."""
     signature = inspect.signature(function)
-    bound = signature.bind(model, *args, **kwargs)
+    try:
+        bound = signature.bind(model, *args, **kwargs)
+    except TypeError as wrong:
+        raise TypeError(f"{function.__qualname__}() {wrong}") from None
     found: dict[str, Any] = {}
     for name, value in list(bound.arguments.items())[1:]:
         several = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
@@ -115,7 +119,7 @@ def _foreseen(fit: Fit, y: Column | None) -> FitSummary:
 # -- apply ------------------------------------------------------------------------------------------------------------
 def _applying(method: Method) -> Callable[[Any, dict[str, Any]], Any]:
     def apply(model: Any, given: dict[str, Any]) -> Any:
-        X = given.get("X")
+        X = next(iter(given.values()))
         if not isinstance(X, (Frame, Column)):
             raise row_vector()
         return predicted(model, _fitted(model), method, X)  # type: ignore[arg-type]
@@ -127,16 +131,10 @@ def _fitted(model: Any) -> Mark:
     made = mark_of(model)
     if made is not None:
         return made
-    kind = class_of(model).__name__
-    if any(name.endswith("_") and not name.startswith("__") for name in vars(model)):
-        raise ModelError(
-            f"This {kind} was fitted here, to data outside the room.",
-            suggestion="Fit it to rows of the room, and then apply it to them.",
-        )
-    from sklearn.exceptions import NotFittedError
-
-    raise NotFittedError(
-        f"This {kind} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator."
+    check_is_fitted(model)
+    raise ModelError(
+        f"This {class_of(model).__name__} was fitted here, to data outside the room.",
+        suggestion="Fit it to rows of the room, and then apply it to them.",
     )
 
 

@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator, clone
 
 from cleanroom_kernel.interpreter.estimators import ModelError, class_of
 from cleanroom_kernel.interpreter.learn_fitted import ask, mark_of
-from cleanroom_kernel.interpreter.learn_twins import muted
+from cleanroom_kernel.interpreter.learn_twins import lowered, muted
 
 _ROWS = 300
+_STEPS = {"max_iter": 2, "n_init": 1, "max_no_improvement": 1}  # say nothing of the columns
 _SELECTORS = frozenset(
     {"VarianceThreshold", "SelectKBest", "SelectPercentile", "SelectFromModel", "RFE", "SelectFpr", "SelectFdr"}
 )
@@ -92,15 +93,21 @@ def _of_random_numbers(model: Any, names: list[str]) -> list[str]:
     random = np.random.default_rng(0)
     rows = max(_ROWS, 3 * len(names))
     X = pd.DataFrame(random.integers(0, 50, (rows, len(names))) + random.random((rows, len(names))), columns=names)
-    made = clone(model)
+    made = lowered(clone(model), _STEPS)
     if _learns_its_size(made):
         made.set_params(n_components=len(np.atleast_2d(model.explained_variance_ratio_).ravel()))
     try:
         with muted():
             made.fit(X, random.integers(0, 2, rows))
-            return list(made.get_feature_names_out(names) if hasattr(made, "get_feature_names_out") else [])
+            if hasattr(made, "get_feature_names_out"):
+                found = list(made.get_feature_names_out(names))
+            else:
+                found = [f"x{place}" for place in range(made.transform(X).shape[1])]
     except (ValueError, TypeError, AttributeError):
         raise _unknown("Which columns it gives is not known before.") from None
+    if not found or len(found) >= rows:
+        raise _unknown("How many columns it gives depends on the data.")
+    return found
 
 
 def _learns_its_size(model: Any) -> bool:

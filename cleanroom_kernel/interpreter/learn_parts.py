@@ -29,7 +29,7 @@ def _candidates(model: Any) -> list[dict[str, Any]]:
 
 
 def _best_index(model: Any, made: Mark) -> int:
-    return int(ask(made, "best_index_"))
+    return int(np.ravel(ask(made, "best_index_"))[0])
 
 
 def _best_params(model: Any, made: Mark) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _best_score(model: Any, made: Mark) -> float:
 
 
 def _mean_scores(made: Mark) -> np.ndarray:
-    return np.asarray(ask(made, "mean_test_score"), dtype=float)
+    return np.ravel(ask(made, "mean_test_score")).astype(float)
 
 
 def _best_estimator(model: Any, made: Mark) -> Any:

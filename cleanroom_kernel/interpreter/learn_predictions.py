@@ -102,8 +102,6 @@ def _columns(model: Any, made: Mark, method: Method, names: list[str]) -> list[A
     classes = len(made.learned.summary.classes)
     if method is Method.TRANSFORM:
         found = names_out(model, names)
-        if not found:
-            raise ModelError(f"{class_of(model).__name__} gives no column.")
         plain = _get_output_config("transform", model)["dense"] == "default"
         return list(range(len(found))) if plain else list(found)
     if method in (Method.PREDICT_PROBA, Method.PREDICT_LOG_PROBA):

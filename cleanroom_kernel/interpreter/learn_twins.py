@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 # Parameters that only make a fit slower, and what they are lowered to.
-_LIGHT: dict[str, Any] = {"n_estimators": 2, "max_iter": 10, "n_init": 1, "cv": 2, "verbose": 0, "max_fun": 50}
+_LIGHT: dict[str, int] = {"n_estimators": 2, "max_iter": 5, "n_init": 1, "cv": 2, "verbose": 0, "max_fun": 50}
 
 # What an error says that has nothing to do with the values in the rows.
 _TOLD = re.compile(
@@ -92,15 +92,20 @@ def filled(twin: Any) -> Any:
 def _light(model: Any) -> Any:
     """A clone that is quick to fit; a search is its first candidate, with every other one's names tried."""
     light = clone(model)
-    light._validate_params()
+    if hasattr(light, "_parameter_constraints"):
+        light._validate_params()
     if hasattr(light, "param_grid") and isinstance(getattr(light, "estimator", None), BaseEstimator):
         _try_names(light.estimator, light.param_grid)
         light.set_params(param_grid={}, cv=2, n_jobs=None)
-    given = light.get_params(deep=True)
-    lowered = {name: _LIGHT[last] for name in given if (last := name.rpartition("__")[2]) in _LIGHT}
-    lowered = {name: least for name, least in lowered.items() if type(given[name]) is int and given[name] > least}
-    alone = {name: None for name in given if name.rpartition("__")[2] == "n_jobs"}
-    return light.set_params(**lowered, **alone)
+    alone = {name: None for name in light.get_params(deep=True) if name.rpartition("__")[2] == "n_jobs"}
+    return lowered(light.set_params(**alone), _LIGHT)
+
+
+def lowered(model: Any, most: dict[str, int]) -> Any:
+    """`model` with numbers of steps, at any depth, that are not above `most`."""
+    given = model.get_params(deep=True)
+    found = {name: most[last] for name in given if (last := name.rpartition("__")[2]) in most}
+    return model.set_params(**{n: top for n, top in found.items() if type(given[n]) is int and given[n] > top})
 
 
 def _try_names(estimator: Any, grid: Any) -> None:

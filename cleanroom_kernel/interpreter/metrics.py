@@ -82,9 +82,9 @@ def _same(value: Any, default: Any) -> bool:
     return value is default or (type(value) is type(default) and value == default)
 
 
-def score_of(model: Any, made: Mark, X: Any, y: Column | None) -> float:
-    """`model.score(X, y)`: accuracy, R2, or what a search was told to score by."""
-    scoring = getattr(model, "scoring", None)
+def score_of(model: Any, made: Mark, X: Any, y: Column | None, scoring: Any = None) -> float:
+    """`model.score(X, y)`: by `scoring`, or by what a search was told to score by, else accuracy or R2."""
+    scoring = getattr(model, "scoring", None) if scoring is None else scoring
     if scoring is not None and not isinstance(scoring, str):
         raise ModelError("A score in the room has a name.", suggestion="scoring='roc_auc'")
     if y is None or made.learned.fit.task not in (Task.CLASSIFY, Task.REGRESS):
@@ -150,16 +150,25 @@ def confusion_matrix(function: Callable[..., Any], args: tuple[Any, ...], kwargs
     given = _bound(function, args, kwargs)
     _check_unweighted(given)
     _rehearse(function, args, kwargs)
-    table = _counts(given["y_true"], given["y_pred"])
-    labels = list(table.index) if given["labels"] is None else list(given["labels"])
-    table = table.reindex(index=labels, columns=labels, fill_value=0)
+    return counts_of(given["y_true"], given["y_pred"], given["labels"], given["normalize"]).to_numpy()
+
+
+def counts_of(truth: Any, predictions: Any, labels: Any = None, normalize: str | None = None) -> pd.DataFrame:
+    """The confusion matrix with its labels; whole numbers, unless one is missing or they are shares."""
+    table = _counts(truth, predictions)
+    chosen = list(table.index if labels is None else labels)
+    table = table.reindex(index=chosen, columns=chosen, fill_value=0.0)
     _say_what_is_missing(table, "is NaN in this matrix")
-    counts = table.to_numpy(dtype=float)
-    over = {"true": counts.sum(axis=1, keepdims=True), "pred": counts.sum(axis=0, keepdims=True), "all": counts.sum()}
-    if given["normalize"] is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return counts / over[given["normalize"]]
-    return counts if np.isnan(counts).any() else counts.astype(np.int64)
+    if normalize is not None:
+        return _SHARES[normalize](table)
+    return table if table.isna().to_numpy().any() else table.astype("int64")
+
+
+_SHARES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "true": lambda table: table.div(table.sum(axis=1), axis=0).fillna(0.0),
+    "pred": lambda table: (table / table.sum()).fillna(0.0),
+    "all": lambda table: table / table.sum().sum(),
+}
 
 
 def from_counts(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

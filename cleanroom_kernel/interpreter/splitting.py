@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -84,10 +85,14 @@ def _test_rows(rows: int, seed: int, test: float | int) -> np.ndarray:
 
 
 # -- splitters --------------------------------------------------------------------------------------------------------
+def is_shuffled(splitter: Any) -> bool:
+    return type(splitter).__name__ in _TEST_OF_SHUFFLES
+
+
 def split(splitter: Any, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[RowSet, RowSet]]:
     """Pairs of row sets that `iloc` takes: of a ShuffleSplit, or one of its two kinds."""
     kind = type(splitter).__name__
-    if kind not in _TEST_OF_SHUFFLES:
+    if not is_shuffled(splitter):
         raise ModelError(
             f"{kind} cannot be gone through in a clean room.",
             suggestion="Use ShuffleSplit, StratifiedShuffleSplit or GroupShuffleSplit; or GridSearchCV(model, "
@@ -98,15 +103,23 @@ def split(splitter: Any, X: Any, y: Any = None, groups: Any = None) -> Iterator[
     by_unit = kind == "GroupShuffleSplit"
     if by_unit and not _is_unit(groups):
         raise ModelError("Groups are kept together by patient.", suggestion="groups=df['patient_id']")
+    if kind == "StratifiedShuffleSplit" and y is None:
+        raise ModelError("StratifiedShuffleSplit needs the classes.", suggestion="split(X, y)")
     over, stratify = _context([X], y if kind == "StratifiedShuffleSplit" else None)
     test = _test_size(splitter.test_size, splitter.train_size, _TEST_OF_SHUFFLES[kind])
-    first = random_seed(splitter.random_state)
-    for number in range(splitter.get_n_splits()):
-        seed = (first + number) % 2**31
-        sides = [Split(over, side, seed, test, by_unit=by_unit, stratify=stratify) for side in (Side.TRAIN, Side.TEST)]
-        in_test = _test_rows(len(X._twin), seed, test)
-        labels: pd.Index = X._twin.index
-        yield RowSet(sides[0], labels[~in_test]), RowSet(sides[1], labels[in_test])
+    seed = random_seed(splitter.random_state)
+    whole = Split(over, Side.TRAIN, seed, test, by_unit=by_unit, stratify=stratify)
+    return _pairs(whole, splitter.get_n_splits(), X._twin.index)
+
+
+def _pairs(whole: Split, splits: int, labels: pd.Index) -> Iterator[tuple[RowSet, RowSet]]:
+    for number in range(splits):
+        train = msgspec.structs.replace(whole, seed=(whole.seed + number) % 2**31)
+        in_test = _test_rows(len(labels), train.seed, train.test)
+        yield (
+            RowSet(train, labels[~in_test]),
+            RowSet(msgspec.structs.replace(train, side=Side.TEST), labels[in_test]),
+        )
 
 
 def _is_unit(groups: Any) -> bool:
