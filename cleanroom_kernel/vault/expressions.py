@@ -33,7 +33,19 @@ from cleanroom_kernel.plan.nodes import Node, children, postorder
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.vault.columns import stored
 from cleanroom_kernel.vault.expressions_casts import cast, is_widening
-from cleanroom_kernel.vault.expressions_functions import NATIVE, PORTABLE, Native, Portable, Term, as_type, sort_key
+from cleanroom_kernel.vault.expressions_functions import (
+    MAKES_NAN,
+    NATIVE,
+    PASSES_NAN,
+    PORTABLE,
+    READS_TWICE,
+    Native,
+    Portable,
+    Term,
+    as_type,
+    no_nan,
+    sort_key,
+)
 from cleanroom_kernel.vault.pending import Pending, native
 from cleanroom_kernel.vault.values import NARWHALS, NoMatch, as_stored, converted, literal, matching
 
@@ -106,10 +118,8 @@ class _Stages:
     def __init__(self, fields: Fields, roots: tuple[Expression, ...]) -> None:
         nodes = list(postorder(*roots))
         self._types = types_of(roots, fields)
-        uses = Counter(id(child) for node in nodes for child in children(node))
-        # Polars expressions take columns; so whatever such a node is given must be one.
-        given = {id(child) for node in nodes if self._is_native(node) for child in children(node)}
-        self._wanted = {id(node) for node in nodes if uses[id(node)] > 1 and children(node)} | given
+        self._with_nan = self._find_nan(nodes)
+        self._wanted = self._find_wanted(nodes, roots)
         self._compiled: dict[int, _Compiled] = {}
         self._made: defaultdict[int, list[Temporary]] = defaultdict(list)
         self._last: dict[str, float] = {}  # last stage that reads a temporary
@@ -119,7 +129,8 @@ class _Stages:
             self._last |= dict.fromkeys(self._compiled[id(root)].reads, math.inf)
 
     def term(self, expression: Expression) -> Term:
-        return self._compiled[id(expression)].term
+        """Without NaN."""
+        return self._given(expression).term
 
     def temporaries(self) -> Iterator[tuple[list[Temporary], list[str]]]:
         """Stage by stage: the temporaries to make, and those made by then that are still to be read."""
@@ -128,21 +139,47 @@ class _Stages:
             alive = [name for name in (*alive, *(name for name, _ in made)) if self._last.get(name, -1) > stage]
             yield made, alive
 
+    # -- what is to be a column of its own ----------------------------------------------------------------------------
+    def _find_nan(self, nodes: list[Node]) -> set[int]:
+        """Nodes that may have NaN for missing values."""
+        found: set[int] = set()
+        for node in nodes:
+            if isinstance(node, Call) and self._types[id(node)].dtype is DType.FLOAT:
+                passed = _passes_nan(node) and any(id(child) in found for child in children(node))
+                if passed or node.function in MAKES_NAN:
+                    found.add(id(node))
+        return found
+
+    def _find_wanted(self, nodes: list[Node], roots: tuple[Expression, ...]) -> set[int]:
+        uses = Counter(id(child) for node in nodes for child in children(node))
+        shared = {id(node) for node in nodes if uses[id(node)] > 1 and children(node)}
+        given = {id(child) for node in nodes if self._takes_columns(node) for child in children(node)}
+        cleaned = {id(child) for node in nodes if not _passes_nan(node) for child in children(node)}
+        cleaned |= {id(root) for root in roots}
+        return shared | given | (cleaned & self._with_nan)
+
+    def _takes_columns(self, node: Node) -> bool:
+        if isinstance(node, Call):
+            return node.function in NATIVE or node.function in READS_TWICE
+        return isinstance(node, (IsIn, Recode, Cut)) or self._is_native(node)
+
     def _is_native(self, node: Node) -> bool:
         if isinstance(node, Cast):
             return not is_widening(self._types[id(node.of)].dtype, node.dtype)
         return isinstance(node, Call) and node.function in NATIVE
 
+    # -- compilation --------------------------------------------------------------------------------------------------
     def _compile(self, node: Node) -> _Compiled:
         field = self._types[id(node)]
         if isinstance(node, Value):
             return _Compiled(Term(nw.col(stored(node.name)), field), 0, 0, frozenset(), stored(node.name))
-        inputs = [self._compiled[id(child)] for child in children(node)]
+        as_they_are = _passes_nan(node)
+        inputs = [self._compiled[id(child)] if as_they_are else self._given(child) for child in children(node)]
         stage = max((compiled.stage for compiled in inputs), default=0)
         depth = 1 + max((compiled.depth for compiled in inputs), default=0)
         reads = frozenset[str]().union(*(compiled.reads for compiled in inputs))
         if self._is_native(node):
-            made = _native(node, tuple(Term(pl.col(given.column), given.term.field) for given in inputs))
+            made = _native(node, tuple(self._native_term(child) for child in children(node)))
         else:
             made = _portable(node, tuple(compiled.term for compiled in inputs), field)
             if id(node) not in self._wanted and depth <= _DEEPEST:
@@ -151,6 +188,21 @@ class _Stages:
         self._made[stage].append((name, made))
         self._last |= {read: max(stage, self._last.get(read, 0)) for read in reads}
         return _Compiled(Term(nw.col(name), field), stage + 1, 0, frozenset({name}), name)
+
+    def _given(self, node: Node) -> _Compiled:
+        """A node as most rules take it: without NaN."""
+        compiled = self._compiled[id(node)]
+        if id(node) not in self._with_nan:
+            return compiled
+        return compiled._replace(term=Term(no_nan(compiled.column, DType.FLOAT), compiled.term.field))
+
+    def _native_term(self, node: Node) -> Term:
+        column = pl.col(self._compiled[id(node)].column)
+        return Term(column.fill_nan(None) if id(node) in self._with_nan else column, self._types[id(node)])
+
+
+def _passes_nan(node: Node) -> bool:
+    return isinstance(node, Call) and node.function in PASSES_NAN
 
 
 def _native(node: Node, inputs: tuple[Term, ...]) -> pl.Expr:

@@ -2,7 +2,11 @@
 
 Promise: the two tables together have a rule for every `Function`, each in one of them. `PORTABLE` rules are Narwhals
 expressions. `NATIVE` rules are Polars expressions, for the few things that Narwhals cannot say on lazy Polars, or where
-only NumPy gives the digits that pandas gives.
+only NumPy gives the digits that pandas gives; they are given columns without NaN.
+
+NaN stands for a missing value. A rule in `MAKES_NAN` may give it; it travels through the rules in `PASSES_NAN` as a
+missing value would, and is made one before any other rule sees it. A rule in `READS_TWICE` writes its inputs more than
+once, so that they must be columns, or deep expressions would grow beyond all bounds.
 """
 
 from __future__ import annotations
@@ -48,8 +52,9 @@ def as_type(term: Term, dtype: DType) -> nw.Expr:
     return term.expression if term.dtype is dtype else term.expression.cast(NARWHALS[dtype])
 
 
-def no_nan(expression: nw.Expr, dtype: DType) -> nw.Expr:
-    return expression.fill_nan(None) if dtype is DType.FLOAT else expression
+def no_nan(column: str, dtype: DType) -> nw.Expr:
+    """Of a column, not of an expression, which Polars would write out twice at every level of a deep one."""
+    return nw.col(column).fill_nan(None) if dtype is DType.FLOAT else nw.col(column)
 
 
 def position(term: Term, categories: tuple[Any, ...]) -> nw.Expr:
@@ -70,7 +75,7 @@ def sort_key(term: Term) -> nw.Expr:
 def _arithmetic(operation: Callable[[Any, Any], Any]) -> Portable:
     def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
         if all(term.dtype.is_numeric for term in terms):
-            return no_nan(operation(*(as_type(term, result) for term in terms)), result)
+            return operation(*(as_type(term, result) for term in terms))
         return operation(*(term.expression for term in terms))
 
     return rule
@@ -85,13 +90,13 @@ def _add(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
 def _divide(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
     if terms[0].dtype is DType.DURATION:
         terms = tuple(Term(term.expression.dt.total_microseconds(), Field(DType.INTEGER)) for term in terms)
-    return no_nan(as_type(terms[0], result) / as_type(terms[1], result), result)
+    return as_type(terms[0], result) / as_type(terms[1], result)
 
 
 def _power(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
     base, exponent = (as_type(term, result) for term in terms)
     one = ((base == 1.0).fill_null(False)) | ((exponent == 0.0).fill_null(False))  # even where the other is missing
-    return no_nan(nw.when(one).then(nw.lit(1.0)).otherwise(base**exponent), result)
+    return nw.when(one).then(nw.lit(1.0)).otherwise(base**exponent)
 
 
 def _negate(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
@@ -149,13 +154,12 @@ def _round(terms: tuple[Term, ...], options: Options, result: DType) -> nw.Expr:
         scale = 10.0**-decimals
         return ((value.cast(nw.Float64()) / scale).round(0) * scale).cast(nw.Int64())
     scale = 10.0 ** abs(decimals)
-    rounded = (value * scale).round(0) / scale if decimals >= 0 else (value / scale).round(0) * scale
-    return no_nan(rounded, result)
+    return (value * scale).round(0) / scale if decimals >= 0 else (value / scale).round(0) * scale
 
 
 def _float(method: str) -> Portable:
     def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
-        return no_nan(getattr(as_type(terms[0], result), method)(), result)
+        return getattr(as_type(terms[0], result), method)()
 
     return rule
 
@@ -331,17 +335,16 @@ def _total_seconds(terms: tuple[Term, ...], _: Options, __: DType) -> nw.Expr:
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------
 def _numpy(function: Callable[..., Any]) -> Native:
-    """A NumPy function of floats: missing in, missing out; NaN out is missing as well."""
+    """A NumPy function of floats that gives NaN for NaN: missing in, missing out."""
 
     def compute(columns: list[pl.Series]) -> pl.Series:
         with np.errstate(all="ignore"):
-            return pl.Series(function(*(column.to_numpy() for column in columns)), dtype=pl.Float64)
+            result = function(*(column.to_numpy() for column in columns))
+        return pl.Series(result, dtype=pl.Float64).fill_nan(None)
 
     def rule(terms: tuple[Term, ...], _: Options) -> pl.Expr:
         floats = [term.expression.cast(pl.Float64) for term in terms]
-        missing = pl.any_horizontal(*(value.is_null() for value in floats))
-        computed = pl.map_batches(floats, compute, return_dtype=pl.Float64, is_elementwise=True)
-        return pl.when(~missing).then(computed).fill_nan(None)
+        return pl.map_batches(floats, compute, return_dtype=pl.Float64, is_elementwise=True)
 
     return rule
 
@@ -421,3 +424,11 @@ PORTABLE: dict[Function, Portable] = {
     Function.DAYS: _days,
     Function.TOTAL_SECONDS: _total_seconds,
 }
+
+_F = Function
+
+MAKES_NAN = frozenset({_F.ADD, _F.SUBTRACT, _F.MULTIPLY, _F.DIVIDE, _F.POWER, _F.LOG, _F.SQRT, _F.SIN, _F.COS})
+
+PASSES_NAN = MAKES_NAN - {_F.POWER} | {_F.NEGATE, _F.ABSOLUTE, _F.ROUND, _F.FLOOR, _F.CEIL, _F.EXP}
+
+READS_TWICE = frozenset({_F.POWER, _F.SIGN, _F.CLIP})

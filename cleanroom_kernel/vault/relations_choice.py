@@ -28,15 +28,10 @@ def _sort(relation: Sort, inputs: tuple[Rows, ...], needed: Names, _: Context) -
     keep = kept_columns(relation, needed)
     keys = {f"o:{number}": expression for number, expression in enumerate(relation.by)}
     pending = project(rows.pending, relation.over.fields, keys, keep, keys=tuple(keys))
-    ordered = native(pending.frame).sort(
-        *keys, ROW, descending=[*relation.descending, False], nulls_last=True, maintain_order=False
-    )
-    return Rows(_renumbered(pending, ordered, keep), rows.most, rows.most)
-
-
-def _renumbered(pending: Pending, ordered: pl.LazyFrame, keep: list[str]) -> Pending:
-    numbered = ordered.with_row_index(_NUMBER).with_columns(pl.col(_NUMBER).cast(pl.Int64).alias(ROW))
-    return pending.then(nw.from_native(numbered.select(keep)), operations=3)
+    descending = [*relation.descending, False]
+    ordered = native(pending.frame).sort(*keys, ROW, descending=descending, nulls_last=True).with_row_index(_NUMBER)
+    numbered = ordered.with_columns(pl.col(_NUMBER).cast(pl.Int64).alias(ROW)).select(keep)
+    return Rows(pending.then(nw.from_native(numbered), operations=4), rows.most, rows.most)
 
 
 def _needs_of_sort(relation: Sort, needed: Names) -> tuple[Names, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import narwhals as nw
-import polars as pl
 from msgspec import Struct
 
 from cleanroom_kernel.plan.bases import Relation
@@ -33,8 +32,18 @@ from cleanroom_kernel.plan.relations import (
 )
 from cleanroom_kernel.plan.schema import DType, Role
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
-from cleanroom_kernel.vault.pending import Pending, collected, native
-from cleanroom_kernel.vault.rows import LARGEST_BOUND, MOST_ROWS, Context, Names, Rows, Rule, TooManyRows, kept_columns
+from cleanroom_kernel.vault.pending import Pending, collected
+from cleanroom_kernel.vault.rows import (
+    LARGEST_BOUND,
+    MOST_ROWS,
+    Context,
+    Names,
+    Rows,
+    Rule,
+    TooManyRows,
+    kept_columns,
+    numbered,
+)
 from cleanroom_kernel.vault.values import NARWHALS
 
 _LEFT_ROW, _RIGHT_ROW, _COUNT, _OTHER_COUNT = "j:left", "j:right", "j:n", "j:m"
@@ -86,7 +95,7 @@ def _join(relation: Join, inputs: tuple[Rows, ...], needed: Names, _: Context) -
         ),
     )
     joined = sides[0].join(sides[1], on=list(keys.names), how=relation.how.value)
-    operations = max(left.pending.operations, right.pending.operations) + 3
+    operations = left.pending.operations + right.pending.operations + 3
     pending = Pending(joined).then(joined, operations)
     return _numbered(relation, pending, inputs, needed, _most(relation, inputs, sides, keys.names))
 
@@ -154,9 +163,7 @@ def _numbered(relation: Join, pending: Pending, inputs: tuple[Rows, ...], needed
         bound = left.bound * step
     if bound <= LARGEST_BOUND:
         return Rows(pending.then(pending.frame.select(*columns, row.alias(ROW))), bound, most)
-    in_order = native(pending.frame).sort(_LEFT_ROW, _RIGHT_ROW).with_row_index(ROW)
-    numbered = in_order.select(*columns, pl.col(ROW).cast(pl.Int64))
-    return Rows(pending.then(nw.from_native(numbered), operations=3), most, most)
+    return Rows(numbered(pending, [*columns, ROW], (_LEFT_ROW, _RIGHT_ROW)), most, most)
 
 
 def _most(relation: Join, inputs: tuple[Rows, ...], sides: tuple[nw.LazyFrame, ...], keys: tuple[str, ...]) -> int:

@@ -10,8 +10,21 @@ from cleanroom_kernel.plan.relations import Assign, Concat, Filter, Select, Tabl
 from cleanroom_kernel.vault.columns import ROW, stored
 from cleanroom_kernel.vault.expressions import compute, names_in, project
 from cleanroom_kernel.vault.pending import Pending
-from cleanroom_kernel.vault.rows import Context, Names, Rows, Rule, hidden, kept_columns, over, within_limits
+from cleanroom_kernel.vault.rows import (
+    LARGEST_BOUND,
+    Context,
+    Names,
+    Rows,
+    Rule,
+    hidden,
+    kept_columns,
+    numbered,
+    over,
+    within_limits,
+)
 from cleanroom_kernel.vault.values import NARWHALS
+
+_PART = "n:part"
 
 
 def _table(relation: Table, _: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
@@ -61,13 +74,22 @@ def _needs_of_assign(relation: Assign, needed: Names) -> tuple[Names, ...]:
 
 def _concat(relation: Concat, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
     keep = kept_columns(relation, needed)
+    total = sum(rows.bound for rows in inputs)
     parts, bound = [], 0
-    for part, rows in zip(relation.parts, inputs, strict=True):
-        parts.append(rows.pending.frame.select(*_as_in(relation, part, needed)).with_columns(nw.col(ROW) + bound))
+    for place, (part, rows) in enumerate(zip(relation.parts, inputs, strict=True)):
+        frame = rows.pending.frame.select(*_as_in(relation, part, needed))
+        if total > LARGEST_BOUND:
+            parts.append(frame.select(*keep, nw.lit(place).alias(_PART)))
+        else:
+            parts.append(frame.with_columns(nw.col(ROW) + bound).select(*keep))
         bound += rows.bound
-    operations = max(rows.pending.operations for rows in inputs) + 3
-    stacked = Pending(nw.concat([part.select(*keep) for part in parts], how="vertical"))
-    return within_limits(Rows(stacked.then(stacked.frame, operations), bound, most=sum(rows.most for rows in inputs)))
+    operations = sum(rows.pending.operations for rows in inputs) + 3
+    stacked = nw.concat(parts, how="vertical")
+    pending = Pending(stacked).then(stacked, operations)
+    stacked_rows = within_limits(Rows(pending, total, most=sum(rows.most for rows in inputs)))
+    if total <= LARGEST_BOUND:
+        return stacked_rows
+    return Rows(numbered(stacked_rows.pending, keep, (_PART, ROW)), stacked_rows.most, stacked_rows.most)
 
 
 def _as_in(whole: Concat, part: Relation, needed: Names) -> list[nw.Expr]:

@@ -135,7 +135,7 @@ def _finished(name: str, column: Reduced, relation: PerUnit) -> nw.Expr:
     if column.reduction in (Reduction.MIN, Reduction.MAX) and field.ordered and field.categories is not None:
         places = list(range(len(field.categories)))
         return value.replace_strict(places, list(field.categories), default=None, return_dtype=NARWHALS[field.dtype])
-    return no_nan(value.cast(NARWHALS[field.dtype]), field.dtype)
+    return no_nan(name, field.dtype).cast(NARWHALS[field.dtype])
 
 
 def _needs_of_per_unit(relation: PerUnit, needed: Names) -> tuple[Names, ...]:
@@ -144,7 +144,7 @@ def _needs_of_per_unit(relation: PerUnit, needed: Names) -> tuple[Names, ...]:
 
 
 # -- Window -----------------------------------------------------------------------------------------------------------
-_INPUT = "v:window"
+_INPUT, _RESULT = "v:window", "w:window"
 
 WINDOWS: dict[WindowFunction, Callable[[Window, Field], nw.Expr]] = {
     WindowFunction.SHIFT: lambda window, _: nw.col(_INPUT).shift(window.periods),
@@ -178,10 +178,11 @@ def _window(relation: Window, inputs: tuple[Rows, ...], needed: Names, _: Contex
     result = WINDOWS[relation.function](relation, of).over(*_partition(relation.over, relation.by), **ordered)
     if relation.function is WindowFunction.CUMCOUNT:
         result = result - 1
-    result = nw.when(_present(relation.by)).then(no_nan(result.cast(NARWHALS[field.dtype]), field.dtype))
+    frame = frame.with_columns(result.cast(NARWHALS[field.dtype]).alias(_RESULT))
+    shown = nw.when(_present(relation.by)).then(no_nan(_RESULT, field.dtype))
     columns = [name for name in kept_columns(relation, needed) if name != stored(relation.name)]
-    frame = frame.select(*columns, result.alias(stored(relation.name)))
-    return rows.with_pending(pending.then(frame, operations=3))
+    frame = frame.select(*columns, shown.alias(stored(relation.name)))
+    return rows.with_pending(pending.then(frame, operations=4))
 
 
 def _needs_of_window(relation: Window, needed: Names) -> tuple[Names, ...]:

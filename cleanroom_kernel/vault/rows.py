@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import narwhals as nw
 import polars as pl
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
-from cleanroom_kernel.vault.pending import Pending, collected
+from cleanroom_kernel.vault.pending import Pending, collected, native
 from cleanroom_kernel.vault.seeds import Seeds
 from cleanroom_kernel.vault.store import Kept, Positions
 from cleanroom_kernel.vault.tables import Tables
 
 MOST_ROWS = 200_000_000
 LARGEST_BOUND = 2**62
+
+_NUMBER = "n:row"
 
 Names = frozenset[str]
 
@@ -82,6 +85,13 @@ def kept_columns(relation: Relation, names: Iterable[str]) -> list[str]:
     """Stored names of the columns asked for, in the relation's order, and the hidden ones."""
     wanted = set(names)
     return [*(stored(name) for name in relation.fields if name in wanted), *hidden(relation)]
+
+
+def numbered(pending: Pending, keep: list[str], order: tuple[str, ...]) -> Pending:
+    """The columns `keep`, with ROW counting from 0 in the order of `order`."""
+    counted = native(pending.frame).sort(*order).with_row_index(_NUMBER)
+    counted = counted.with_columns(pl.col(_NUMBER).cast(pl.Int64).alias(ROW)).select(keep)
+    return pending.then(nw.from_native(counted), operations=4)
 
 
 def within_limits(rows: Rows) -> Rows:
