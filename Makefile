@@ -21,7 +21,7 @@ demo: setup
 	$(BIN)/cleanroom demo $(if $(HEADLESS),--headless) $(if $(TABLES),--tables $(TABLES))
 
 test: check
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 check: setup
 	$(BIN)/ruff format --check .
