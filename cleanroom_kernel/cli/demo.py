@@ -16,12 +16,12 @@ import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import msgspec
 
 from cleanroom_kernel import audit
-from cleanroom_kernel.cli import records
 from cleanroom_kernel.cli.expert import connect
 from cleanroom_kernel.cli.owner import ADDRESS_FILE, database
 from cleanroom_kernel.cli.settings import CommandError, Settings, load
@@ -154,13 +154,23 @@ def _prepare_expert(place: Path, settings: Settings, address: Address, *, own_ta
 
 
 def _print_ledger(settings: Settings) -> None:
-    print("\nWhat left the room:")
+    print("\nWhat was asked, and what left the room:")
     with audit.reading(audit.engine(settings.state)) as connection:
         for entry in audit.entries(connection):
-            if isinstance(entry.event, (audit.Released, audit.Withheld, audit.Refused, audit.Delivered)):
-                print(records.line(entry))
+            if isinstance(entry.event, (audit.Released, audit.Withheld, audit.Refused)):
+                print(_line(entry.event))
         verified = audit.verify(connection)
-    print(f"{verified.entries} entries in the audit log; its chain is {'BROKEN' if verified.broken_at else 'whole'}.")
+    print(f"{verified.entries} entries in the audit log; its chain is {'whole' if verified.intact else 'BROKEN'}.")
+
+
+def _line(event: audit.Released | audit.Withheld | audit.Refused) -> str:
+    if isinstance(event, audit.Refused):
+        return f"  refused   by the rule {event.rule!r}"
+    title = shorten(event.title, 90, placeholder=" …")
+    if isinstance(event, audit.Withheld):
+        return f"  withheld  {title}"
+    hidden = f", {event.suppressed} suppressed" if event.suppressed else ""
+    return f"  released  {title} ({event.units} patients{hidden})"
 
 
 def _open_lab(expert: Path, port: int) -> None:
