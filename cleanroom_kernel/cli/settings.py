@@ -129,6 +129,8 @@ def _check(config: Config, path: Path) -> None:
     for section, values in config.items():
         if section not in classes:
             raise _unknown(section)
+        if not isinstance(values, dict):
+            raise CommandError(f"{section} in {path} is a group of settings, not a value: write {section}.name.")
         for name in values:
             if name not in classes[section].class_traits():
                 raise _unknown(f"{section}.{name}")
