@@ -97,6 +97,19 @@ def refuse(asker: Asker, question: str, refusal: Refusal, ledger: Ledger) -> Ref
     return refusal
 
 
+def fail(
+    asker: Asker, question: str, title: str, refusal: Refusal | None, policy: PolicySnapshot, ledger: Ledger
+) -> Answer:
+    """Write down that a computation failed on the data, which is a data-dependent no and is charged like one.
+
+    Without words of its own, about too few units to have any, it is a withheld answer like all others.
+    """
+    with ledger.book() as book:
+        named = question if refusal is None else f"{question} failed"
+        book.withhold(asker, named, title, ("failed",), policy)
+    return WITHHELD if refusal is None else refusal
+
+
 # -- tables of statistics ---------------------------------------------------------------------------------------------
 def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case) -> Answer:
     if not candidate.has_units:

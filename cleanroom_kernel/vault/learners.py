@@ -15,20 +15,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from msgspec import Struct
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 
+from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import Footprint
 from cleanroom_kernel.disclosure.footprint import Sketcher, footprint
 from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
-from cleanroom_kernel.plan.models import Fit, Method
+from cleanroom_kernel.plan.models import Fit, Method, Task
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
+from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.estimators import build, family_of, nested
 from cleanroom_kernel.vault.examining import examined
@@ -38,6 +41,8 @@ from cleanroom_kernel.vault.training import Training, features, training
 
 MOST_MODELS = 24  # kept at a time
 
+_MOST_ATTEMPTS = 400  # to find rows that a model cannot predict
+
 _ODD = np.int64(-7046029254386353131)
 
 # Families that tell 1 from 1.0, or text from numbers, so that columns need their own types.
@@ -45,16 +50,23 @@ _TYPED = frozenset({Family.ENCODER, Family.IMPUTER, Family.VALUES, Family.COMPOS
 
 
 class LearningFailed(Exception):
-    """scikit-learn could not carry out `operation` on the data. Holds nothing of why."""
+    """scikit-learn could not carry out `operation` on the data. Holds nothing of why.
 
-    def __init__(self, operation: str) -> None:
+    `few` says that the rows are of too few units to be told even that.
+    """
+
+    def __init__(self, operation: str, *, few: bool = False) -> None:
         super().__init__(operation)
         self.operation = operation
+        self.few = few
 
 
 class Fitted(Struct, frozen=True, eq=False):
+    """`whole` says that rows with missing values had to be left out."""
+
     model: BaseEstimator
     as_numbers: bool
+    whole: bool
 
 
 class Counted(Struct, frozen=True, eq=False):
@@ -67,8 +79,11 @@ class Counted(Struct, frozen=True, eq=False):
 
 
 class Learners:
-    def __init__(self, seeds: Seeds) -> None:
+    """`borders` say how many units are too few to be told of; without them, nothing is left out of a fit."""
+
+    def __init__(self, seeds: Seeds, borders: Borders | None = None) -> None:
         self._seeds = seeds
+        self.borders = borders
         self._cores = os.cpu_count() or 1
         self._models: OrderedDict[str, Fitted] = OrderedDict()
         self._last: tuple[str, Training] | None = None
@@ -86,10 +101,19 @@ class Learners:
             return self._models[identity]
         model = build(fit.estimator, fit.task, self._seeds, self._cores)
         as_numbers = not any(family_of(part) in _TYPED for part in (model, *_estimators(model)))
-        rows = training(fit, engine, as_numbers=as_numbers)
-        with _quietly("fit"):
-            _fit(model, fit, rows)
-        fitted = Fitted(model, as_numbers)
+        given = training(fit, engine, as_numbers=as_numbers)
+        rows, whole = self._common(fit, given), False
+        try:
+            with quietly("fit"):
+                _fit(model, fit, rows)
+        except LearningFailed:
+            kept = complete(_columns(rows), rows.units, self.borders)
+            if kept is None:
+                raise LearningFailed("fit", few=few(given.units, self.borders)) from None
+            rows, whole = rows.at(kept), True
+            with quietly("fit", few=few(given.units, self.borders)):
+                _fit(model, fit, rows)
+        fitted = Fitted(model, as_numbers, whole)
         self._models[identity] = fitted
         self._last = identity, rows
         if len(self._models) > MOST_MODELS:
@@ -100,13 +124,23 @@ class Learners:
         """The rows that a model was fitted to."""
         if self._last is not None and self._last[0] == digest(fit):
             return self._last[1]
-        rows = training(fit, engine, as_numbers=self.fitted(fit, engine).as_numbers)
+        fitted = self.fitted(fit, engine)
+        rows = self._common(fit, training(fit, engine, as_numbers=fitted.as_numbers))
+        if fitted.whole:
+            kept = complete(_columns(rows), rows.units, self.borders)
+            assert kept is not None, "what was left out before is left out again"
+            rows = rows.at(kept)
         self._last = digest(fit), rows
         return rows
 
+    def _common(self, fit: Fit, rows: Training) -> Training:
+        if fit.task is not Task.CLASSIFY or rows.y is None:
+            return rows
+        return rows.at(of_common_labels(rows.y, rows.units, self.borders))
+
     def counted(self, fit: Fit, engine: Engine, sketcher: Sketcher) -> Counted:
         def count() -> Counted:
-            with _quietly("fit"):
+            with quietly("fit"):
                 return _count(self.fitted(fit, engine).model, self.training(fit, engine), sketcher)
 
         found: Counted = self._remembered(f"counted {digest(fit)}", count)
@@ -116,7 +150,7 @@ class Learners:
         """The fitted model, taken apart and judged. Takes about as long as a fit."""
 
         def examine() -> Part:
-            with _quietly("examine"):
+            with quietly("examine"):
                 return examined(self.fitted(fit, engine).model, self.training(fit, engine), policy)
 
         found: Part = self._remembered(f"part {digest(fit)}", examine)
@@ -140,14 +174,45 @@ class Learners:
         X = features(predict, engine, as_numbers=fitted.as_numbers)
         if len(X) == 0:
             return np.empty((0, len(predict.names)))
-        with _quietly("predict"):
-            answers = outputs(fitted.model, predict.method, X)
+        answers = _predicted(fitted.model, predict.method, X)
         if answers.shape[1] != len(predict.names):
             raise PlanError(
                 f"{predict.method.value} gives another number of columns than {len(predict.names)}.",
                 rule="estimators",
             )
         return answers
+
+
+def _predicted(model: BaseEstimator, method: Method, X: pd.DataFrame) -> NDArray[Any]:
+    """Answers for all rows; missing ones where the model has none. Which rows those are is found by halving, so that
+    one patient's row does not decide over the others.
+    """
+    parts: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
+    silent: list[NDArray[np.intp]] = []
+    left = [np.arange(len(X))]
+    attempts = 0
+    while left:
+        places = left.pop()
+        attempts += 1
+        try:
+            with quietly("predict"):
+                parts.append((places, outputs(model, method, X.iloc[places])))
+        except LearningFailed:
+            if len(places) == 1 or attempts > _MOST_ATTEMPTS:
+                silent.append(places)
+            else:
+                left += [places[len(places) // 2 :], places[: len(places) // 2]]
+    if not parts:
+        raise LearningFailed("predict")
+    shape = (len(X), parts[0][1].shape[1])
+    if not silent:
+        answers = np.empty(shape, dtype=parts[0][1].dtype)
+    else:
+        kind = object if parts[0][1].dtype.kind in "OUb" else np.float64
+        answers = np.full(shape, None if kind is object else np.nan, dtype=kind)
+    for places, found in parts:
+        answers[places] = found
+    return answers
 
 
 def outputs(model: BaseEstimator, method: Method, X: Any) -> NDArray[Any]:
@@ -157,12 +222,17 @@ def outputs(model: BaseEstimator, method: Method, X: Any) -> NDArray[Any]:
     return answers.reshape(len(answers), -1)
 
 
+def _columns(rows: Training) -> list[Any]:
+    return [part for part in (rows.X, rows.y, rows.weight) if part is not None]
+
+
 def _count(model: BaseEstimator, rows: Training, sketcher: Sketcher) -> Counted:
     counted = rows.units if rows.weight is None else rows.units[rows.weight > 0]
     classes: tuple[int, ...] = ()
     if is_classifier(model) and rows.y is not None:
         with_weight = rows.y if rows.weight is None else rows.y[rows.weight > 0]
         classes = tuple(len(np.unique(counted[with_weight == name])) for name in np.unique(rows.y))
+        classes += (0,) * (2 - len(classes))  # that there is one class alone says something of everybody
     content = rows.units.astype(np.int64) * _ODD ^ rows.content.view(np.int64)
     return Counted(
         units=len(np.unique(counted)),
@@ -204,7 +274,7 @@ def _estimators(model: BaseEstimator) -> list[BaseEstimator]:
 
 
 @contextlib.contextmanager
-def _quietly(operation: str) -> Iterator[None]:
+def quietly(operation: str, *, few: bool = False) -> Iterator[None]:
     """scikit-learn's warnings and errors may quote the data; neither is passed on (rule S13)."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -213,4 +283,4 @@ def _quietly(operation: str) -> Iterator[None]:
     except PlanError:
         raise
     except Exception as error:
-        raise LearningFailed(operation) from error
+        raise LearningFailed(operation, few=few) from error

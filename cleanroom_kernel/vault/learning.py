@@ -21,7 +21,7 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.footprint import footprint
-from cleanroom_kernel.disclosure.gate import decide, recall, refuse
+from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
 from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Summary
@@ -32,13 +32,14 @@ from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.protocol.release import Answer, FitSummary, Label, Reason, Refusal, Release
 from cleanroom_kernel.vault.attributes import attribute_of
+from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.columns import UNIT
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.examining import kinds_of
-from cleanroom_kernel.vault.learners import LearningFailed
+from cleanroom_kernel.vault.learners import LearningFailed, quietly
 from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.predictions import held_out, passed_on, used_by
-from cleanroom_kernel.vault.scoring import Rows, is_linear, score
+from cleanroom_kernel.vault.scoring import Rows, is_linear, is_of_classes, score
 from cleanroom_kernel.vault.training import as_pandas, labels
 
 _ODD = np.int64(-7046029254386353131)
@@ -114,11 +115,8 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
     if no is not None:
         return no
     rows, units = _rows(metric, desk)
-    options = dict(metric.options)
-    try:
-        scored = score(metric.score, rows, options, of_a_model=bool(used_by(metric)))
-    except Exception as error:
-        raise LearningFailed("score") from error
+    with quietly("score", few=few(units, desk.learners.borders)):
+        scored = score(metric.score, rows, dict(metric.options), of_a_model=bool(used_by(metric)))
     content = units.astype(np.int64) * _ODD ^ _content(rows).view(np.int64)
     evidence = EvaluationEvidence(
         units=rows.n_units,
@@ -140,13 +138,28 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
 
 
 def _rows(metric: Metric, desk: Desk) -> tuple[Rows, Any]:
+    """Rows to score and their units; labels that too few units share, and a few missing values, are left out."""
     columns = [Named(f"p:{place}", of) for place, of in enumerate(metric.predicted)]
     frame = desk.engine.table(metric.over, (Named(_TRUTH, metric.truth), *columns))
-    predicted = [as_pandas(frame.get_column(column.name)).to_numpy() for column in columns]
-    units = frame.get_column(UNIT).to_numpy()
-    found, codes = np.unique(units, return_inverse=True)
-    truth = labels(frame.get_column(_TRUTH))
-    return Rows(truth, predicted[0] if len(predicted) == 1 else np.column_stack(predicted), codes, len(found)), units
+    found = [as_pandas(frame.get_column(column.name)).to_numpy() for column in columns]
+    predicted = found[0] if len(found) == 1 else np.column_stack(found)
+    truth, units = labels(frame.get_column(_TRUTH)), frame.get_column(UNIT).to_numpy()
+    kept = np.ones(len(units), dtype=bool)
+    if is_of_classes(metric.score):
+        kept = of_common_labels(truth, units, desk.learners.borders)
+    whole = complete([truth[kept], predicted[kept]], units[kept], desk.learners.borders)
+    if whole is not None:
+        kept[kept] = whole
+    units = units[kept]
+    present, codes = np.unique(units, return_inverse=True)
+    return Rows(_typed(truth[kept]), _typed(predicted[kept]), codes, len(present)), units
+
+
+def _typed(values: Any) -> Any:
+    """Booleans that have lost their missing values are booleans again."""
+    if values.dtype == object and all(isinstance(value, bool) for value in values.ravel()):
+        return values.astype(bool)
+    return values
 
 
 def _content(rows: Rows) -> Any:
@@ -284,8 +297,8 @@ def failing(aggregate: Aggregate, desk: Desk, answer: Any) -> Any:
     try:
         return answer()
     except LearningFailed as failed:
-        refusal = Refusal(Reason.FAILED, "failed", FAILED[failed.operation], _TRY)
-        return refuse(asker_of(desk), digest(aggregate), refusal, desk.ledger)
+        refusal = None if failed.few else Refusal(Reason.FAILED, "failed", FAILED[failed.operation], _TRY)
+        return fail(asker_of(desk), digest(aggregate), describe(aggregate), refusal, desk.policy, desk.ledger)
 
 
 def asker_of(desk: Desk) -> Asker:

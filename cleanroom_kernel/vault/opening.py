@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cleanroom_kernel import audit
+from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.ledger import Ledger
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError
 from cleanroom_kernel.protocol.messages import Open
@@ -25,13 +26,14 @@ def open_desk(opening: Open) -> Desk:
     except (PolicyError, RoomError) as error:
         raise OpeningError(str(error)) from None
     key = room_key(opening.state)
-    learners = LateLearners(Seeds(key if policy.keyed_seeds else None))
+    ledger = Ledger(audit.engine(opening.state), key, tables.n_units, tables.edition)
+    learners = LateLearners(Seeds(key if policy.keyed_seeds else None), ledger.borders(policy))
     return Desk(
         room=tables.schema,
         engine=Engine(tables, learners.seeds, lambda predict, engine: learners.predict(predict, engine)),
         learners=learners,
         policy=policy,
-        ledger=Ledger(audit.engine(opening.state), key, tables.n_units, tables.edition),
+        ledger=ledger,
         expert=opening.expert,
         session=opening.session,
     )
@@ -40,13 +42,14 @@ def open_desk(opening: Open) -> Desk:
 class LateLearners:
     """The session's `Learners`, made when they are first used: scikit-learn takes longer to load than all the rest."""
 
-    def __init__(self, seeds: Seeds) -> None:
+    def __init__(self, seeds: Seeds, borders: Borders) -> None:
         self.seeds = seeds
+        self._borders = borders
         self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         if self._made is None:
             from cleanroom_kernel.vault.learners import Learners
 
-            self._made = Learners(self.seeds)
+            self._made = Learners(self.seeds, self._borders)
         return getattr(self._made, name)

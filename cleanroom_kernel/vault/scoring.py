@@ -70,6 +70,10 @@ def is_linear(which: Score) -> bool:
     return which in _LOSSES
 
 
+def is_of_classes(which: Score) -> bool:
+    return which in _OF_CLASSES
+
+
 def _call(which: Score, truth: Any, predicted: Any, options: dict[str, Any], **weights: Any) -> float:
     return float(getattr(metrics, which.value)(truth, predicted, **options, **weights))
 
@@ -89,6 +93,7 @@ def _counts(which: Score, rows: Rows, options: dict[str, Any]) -> tuple[int, ...
     if which not in _OF_CLASSES:
         return ()
     found = [_units_of(rows, rows.truth == name) for name in np.unique(rows.truth)]
+    found += [0] * (2 - len(found))  # that there is one class alone says something of everybody
     if which in _OF_PREDICTED:
         named = np.unique(rows.truth)
         if options.get("average", "binary") == "binary":

@@ -35,6 +35,18 @@ class Training(Struct, frozen=True, eq=False):
     weight: NDArray[np.float64] | None
     units: Codes
 
+    def at(self, kept: NDArray[np.bool_]) -> Training:
+        """Some of the rows."""
+        if kept.all():
+            return self
+        return Training(
+            X=self.X[kept].reset_index(drop=True),
+            fields=self.fields,
+            y=None if self.y is None else self.y[kept],
+            weight=None if self.weight is None else self.weight[kept],
+            units=self.units[kept],
+        )
+
     @property
     def content(self) -> NDArray[np.uint64]:
         """What is in each row, as a number."""

@@ -47,10 +47,11 @@ from support.rooms import call, col, integer, lit, mean, where
 from support.worlds import TARGET, is_target, not_target, outcome, stopped, world
 
 from cleanroom_kernel.plan.aggregates import Metric, Score
-from cleanroom_kernel.plan.expressions import Value
+from cleanroom_kernel.plan.expressions import Literal, Value
 from cleanroom_kernel.plan.models import Argument, Estimator, Fit, Inspect, Method, Plain, Task
 from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.relations import Take
+from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Array, FitSummary, Refusal, Release, Withheld
 
 
@@ -495,3 +496,74 @@ def test_the_refusal_of_a_model_says_why_and_what_to_do(room_of):
     answer = room.ask(File(fit_of(patients(room), KNeighborsRegressor(1), ("age",), SECRET, Task.REGRESS)))
     assert isinstance(answer, Refusal)
     assert "keeps rows of its training data" in answer.message
+
+
+# -- errors as answers (B17 to B19 in models) -------------------------------------------------------------------------
+NOTHING = Literal(None, DType.FLOAT)
+MISSING = call("where", call("and", is_target(), col("hiv")), NOTHING, col("cost"))
+INFINITE = call("divide", 1.0, integer(call("not", call("and", is_target(), col("hiv")))))
+ODD_CLASS = call("where", call("and", is_target(), col("hiv")), 2, integer(call("equal", col("sex"), "F")))
+
+
+@pytest.mark.parametrize("poison", [MISSING, INFINITE], ids=["missing", "infinite"])
+def test_a_value_of_one_patient_does_not_make_a_fit_fail(room_of, poison):
+    """The fit would fail if and only if the target is positive."""
+
+    def fit(room):
+        return fit_of(patients(room), LinearRegression(), named("age", x=poison), col("cost"), Task.REGRESS)
+
+    for answers in in_both(room_of, fit):
+        assert isinstance(answers[0], Release)
+
+
+@pytest.mark.parametrize("poison", [MISSING, INFINITE], ids=["missing", "infinite"])
+def test_a_value_of_one_patient_does_not_make_a_prediction_or_a_score_fail(room_of, poison):
+    def question(room):
+        fit = fit_of(patients(room), LinearRegression(), named("age", x=col("cost")), SECRET, Task.REGRESS)
+        rows = predicted(patients(room), fit, inputs=named("age", x=poison))
+        return Metric(rows, Score.MSE, SECRET, (Value(rows.names[0]),))
+
+    for answers in in_both(room_of, question):
+        assert isinstance(answers[0], Release)
+
+
+def test_a_class_of_one_patient_does_not_make_a_fit_be_withheld(room_of):
+    """The third class would have one patient if and only if the target is positive."""
+
+    def fit(room):
+        return fit_of(patients(room), GaussianNB(), ("age", "cost"), ODD_CLASS)
+
+    def metric(room):
+        return Metric(patients(room), Score.ACCURACY, ODD_CLASS, (integer(call("equal", col("ward"), "A")),))
+
+    for answers in in_both(room_of, fit, metric):
+        assert all(isinstance(answer, Release) for answer in answers)
+
+
+def test_whether_a_few_share_a_class_is_not_told_by_a_failure(room_of):
+    """The target and one whose outcome is known: a single class cannot be fitted, two of one patient each may not."""
+
+    def fit(room):
+        known = call("and", call("equal", col("serial"), TARGET + 1), col("hiv"))
+        two = where(patients(room), call("or", is_target(), known))
+        return fit_of(two, LogisticRegression(), ("cost",), "hiv")
+
+    def regression(room):
+        alone = where(patients(room), is_target())
+        return fit_of(alone, LinearRegression(), named(x=MISSING), SECRET, Task.REGRESS)
+
+    for answers in in_both(room_of, fit, regression):
+        assert all(isinstance(answer, Withheld) for answer in answers)
+
+
+def test_failures_are_charged_like_denials(room_of):
+    """Each is an answer about the data; after so many of them the owner must be asked."""
+    room = world(room_of, True, denials=3)
+    missing = call("where", call("equal", col("sex"), "F"), NOTHING, col("cost"))
+
+    def fit(place):
+        over = where(patients(room), call("greater", col("serial"), place))
+        return fit_of(over, LinearRegression(), named(x=missing), SECRET, Task.REGRESS)
+
+    answers = [room.ask(fit(place)) for place in range(4)]
+    assert [answer.rule for answer in answers] == ["failed", "failed", "failed", "denials"]

@@ -46,7 +46,7 @@ class LearningDesk(Desk):
 def desk_of(room: Room, key: bytes | None = None) -> LearningDesk:
     """A desk whose engine can predict. `key` keys the seeds, unless the policy says that they are not keyed."""
     seeds = Seeds(key if room.policy.keyed_seeds else None)
-    learners = Learners(seeds)
+    learners = Learners(seeds, room.ledger.borders(room.policy))
     engine = Engine(room._engine.tables, seeds, learners.predict)
     return LearningDesk(room.schema, engine, learners, room.policy, room.ledger, "ada", "s1", "cell-1")
 
