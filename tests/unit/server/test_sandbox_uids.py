@@ -1,9 +1,12 @@
 """User ids for sessions, and which files a session's user can reach."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,12 +84,14 @@ def test_a_server_that_dies_gives_its_ids_back(pools):
 
 # -- reach -------------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def tree(tmp_path):
-    (tmp_path / "home" / "python").mkdir(parents=True)
-    (tmp_path / "home" / "python" / "bin").touch()
-    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        place.chmod(0o755)
-    return tmp_path / "home"
+def tree():
+    """A place that everybody can enter; pytest's own temporary directories are its user's alone."""
+    place = Path(tempfile.mkdtemp())
+    (place / "home" / "python").mkdir(parents=True)
+    (place / "home" / "python" / "bin").touch()
+    place.chmod(0o755)
+    yield place / "home"
+    shutil.rmtree(place)
 
 
 def test_a_public_path_can_be_reached(tree):
