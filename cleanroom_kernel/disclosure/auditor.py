@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cleanroom_kernel.disclosure.candidate import Booleans, Floats
 from cleanroom_kernel.disclosure.footprint import BUCKETS, PRIME
 
-MOST_ROWS = BUCKETS // 2  # of so many, light combinations begin to exist by themselves, and forms to miss others
+MOST_ROWS = 3 * BUCKETS // 8  # beyond, a form misses too much; and products of longer rows would not be exact
 
 _FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
 
@@ -33,6 +33,7 @@ _SHARED = 4  # rows are about one cohort if they share at least one entry in so 
 
 Sketches = NDArray[np.uint32]
 Columns = NDArray[np.intp]
+Rows = NDArray[np.float32]
 
 
 class Limits(Struct, frozen=True):
@@ -49,9 +50,12 @@ class Limits(Struct, frozen=True):
 
 
 class Echelon(Struct, frozen=True, eq=False):
-    """One reduced row echelon form. `order` says which columns are tried first as pivots."""
+    """One reduced row echelon form. `order` says which columns are tried first as pivots.
 
-    rows: Floats
+    Entries are kept in single precision, which holds them exactly and takes half the room.
+    """
+
+    rows: Rows
     pivots: Columns
     order: Columns
 
@@ -61,12 +65,15 @@ class Echelon(Struct, frozen=True, eq=False):
 
     def extended(self, vectors: Floats) -> Echelon:
         """With the span of `vectors` added."""
-        left = _modulo(vectors - vectors[:, self.pivots] @ self.rows) if self.rank else vectors
+        known = self.rows.astype(np.float64)
+        left = _modulo(vectors - vectors[:, self.pivots] @ known) if self.rank else vectors
         added, pivots = _reduced(left, self.order)
         if not len(added):
             return self
-        rows = _modulo(self.rows - self.rows[:, pivots] @ added) if self.rank else self.rows
-        return Echelon(np.concatenate([rows, added]), np.concatenate([self.pivots, pivots]), self.order)
+        rows = _modulo(known - known[:, pivots] @ added) if self.rank else known
+        return Echelon(
+            np.concatenate([rows, added]).astype(np.float32), np.concatenate([self.pivots, pivots]), self.order
+        )
 
 
 def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
@@ -105,7 +112,7 @@ class Audit(Struct, frozen=True, eq=False):
         """`seed` is secret: who knows the order of pivots knows what a form does not show."""
         random = np.random.default_rng(seed)
         forms = _FORMS if n_units > BUCKETS else _FORMS_IN_SMALL_ROOMS
-        empty = np.zeros((0, BUCKETS))
+        empty = np.zeros((0, BUCKETS), dtype=np.float32)
         return cls(
             tuple(
                 Echelon(empty, np.zeros(0, dtype=np.intp), random.permutation(BUCKETS).astype(np.intp))
@@ -135,18 +142,18 @@ class Audit(Struct, frozen=True, eq=False):
         return passed, audit
 
     def _harmless(self, limits: Limits) -> bool:
-        if self.rank > min(limits.most, MOST_ROWS):
+        if self.rank > limits.most:
             return False
         if any(_isolates(form.rows, limits.least) for form in self.forms):
             return False
         return not _crowded(self.forms[0].rows, limits)
 
 
-def _isolates(rows: Floats, least: int) -> bool:
+def _isolates(rows: Rows, least: int) -> bool:
     return bool((np.count_nonzero(rows, axis=1) < least).any()) if len(rows) else False
 
 
-def _crowded(rows: Floats, limits: Limits) -> bool:
+def _crowded(rows: Rows, limits: Limits) -> bool:
     """Whether light rows make more equations about a cohort than its units allow."""
     width = min(BUCKETS, limits.n_units)
     light = rows[np.count_nonzero(rows, axis=1) * _LIGHT <= width] != 0

@@ -97,7 +97,7 @@ class Trace(Struct, frozen=True, eq=False):
     """What showing a column gives away for comparison with other numbers: sums of `measure` over the footprints.
 
     Numbers of one measure can be subtracted from each other; if the measure is `linear`, any combination of them means
-    something. A column may have several traces: a share is a count of rows where something holds, and a mean. A trace
+    something. A column may have several traces: a count of rows where something holds is also a sum. A trace
     of some `cells` alone leaves the others to the column's further traces.
 
     `statistic` is what is shown, with its parameters, and `selection` names how the code selects a cell's rows: a

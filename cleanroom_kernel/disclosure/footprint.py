@@ -21,11 +21,11 @@ from pyroaring import BitMap
 from cleanroom_kernel.disclosure.candidate import Footprint, Integers
 from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, contributions
 
-BUCKETS = 2048
+BUCKETS = 4096
 PRIME = 2_097_143  # the largest below 2**21: products of a row of the audit still add up exactly in a double
 
 _CHUNK = 2**17
-_TOGETHER = 128  # cells sketched in one pass
+_TOGETHER = 96  # cells sketched in one pass
 _MIX = np.uint64(0xBF58476D1CE4E5B9)  # of the splitmix64 generator
 
 

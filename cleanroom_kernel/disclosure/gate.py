@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from cleanroom_kernel.disclosure import words
-from cleanroom_kernel.disclosure.auditor import Limits
+from cleanroom_kernel.disclosure.auditor import MOST_ROWS, Limits
 from cleanroom_kernel.disclosure.candidate import (
     AnyCandidate,
     Asker,
@@ -122,8 +122,9 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case
         for column, numbers in zip(candidate.columns, evidence, strict=True)
     ]
     broken = {name for found in findings for name in failed(found)}
+    nameable = _nameable(candidate, evidence, case.policy)
     columns = [
-        _beside_released(column, numbers, passed(found, len(candidate.labels)), case)
+        _beside_released(column, numbers, passed(found, len(candidate.labels)) & nameable, case)
         for column, numbers, found in zip(candidate.columns, evidence, findings, strict=True)
     ]
     if any(column.lost for column in columns):
@@ -152,6 +153,15 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case
         precision=precision(kinds, case.policy, repeated),
     )
     return case.release(facts, grid, released)
+
+
+def _nameable(candidate: Candidate, evidence: tuple[CellEvidence, ...], policy: PolicySnapshot) -> Booleans:
+    """Rows whose label may be named: declared ones, and so many of the largest others."""
+    nameable = candidate.public_labels.copy()
+    others = np.flatnonzero(~nameable)
+    sizes = np.max([numbers.units for numbers in evidence], axis=0)[others]
+    nameable[others[np.argsort(-sizes, kind="stable")[: policy.labels]]] = True
+    return nameable
 
 
 class _Shown(Struct, frozen=True, eq=False):
@@ -335,7 +345,8 @@ class _Case(Struct, frozen=True, eq=False):
 
     @property
     def _most(self) -> int:
-        return max(self.policy.released_floor, int(self.policy.released_share * self.ledger.n_units))
+        share = int(self.policy.released_share * self.ledger.n_units)
+        return min(max(self.policy.released_floor, share), MOST_ROWS)
 
     def facts(
         self, *, output_class: str, rules: tuple[str, ...], units: str, cells: int, suppressed: int, precision: str

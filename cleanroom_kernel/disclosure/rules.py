@@ -72,7 +72,8 @@ STRUCTURAL: tuple[Rule, ...] = (
     Rule(
         "S7",
         "labels",
-        "Group labels are declared by the owner, or shared by as many patients as a number needs; others are left out.",
+        "Group labels are declared by the owner, or shared by as many patients as a number needs, {labels} in a table; "
+        "others are left out.",
         "disclosure.gate",
     ),
     Rule(
@@ -297,7 +298,7 @@ def _ordered(checks: set[Check], classes: set[OutputClass]) -> tuple[str, ...]:
 def explain(policy: PolicySnapshot) -> str:
     """The whole policy in words: rules that look at code and schema, rules that look at the data, and all settings."""
     lines = [f"Policy: {policy.preset}", "", "Rules that look at code and schema alone; a refusal explains itself:"]
-    lines += [f"  {rule.id:<4} {rule.name}: {rule.sentence}" for rule in STRUCTURAL]
+    lines += [f"  {rule.id:<4} {rule.name}: {sentence(rule.id, policy)}" for rule in STRUCTURAL]
     lines += ["", "Rules that look at the data; an answer that breaks one is withheld, in one text for all of them:"]
     lines += [f"  {rule.id:<4} {rule.name}: {sentence(rule.id, policy)}" for rule in DATA]
     lines += ["", "Settings:"]

@@ -162,12 +162,11 @@ class Columns:
         known, values = self._known(statistic.of)
         by_unit = contributions(known, values)
         said = self._said(measures.sum_of, type(statistic).__name__, statistic.of)
-        traces = self._traces(said, known, by_unit, values)
-        if kind in (Kind.SELECTED, Kind.SHARE):
-            # Rows where something holds are also a count, and can be compared with one; a share is none to repeat.
+        traces = self._traces(said, known, by_unit, values) + self._of_columns(statistic.of, said, known, values)
+        if kind is Kind.SELECTED:
+            # Rows where something holds are also a count, and can be compared with one.
             chosen = values > 0
-            holds = measures.has_value(statistic.of, self._over, 1)
-            count = _Said(measures.ROWS, True, measures.ROWS if kind is Kind.SELECTED else "", holds)
+            count = _Said(measures.ROWS, True, measures.ROWS, measures.has_value(statistic.of, self._over, 1))
             traces += self._traces(count, select(known, chosen), values=values[chosen])
         measured = summed(by_unit, kind, self._least)
         return _made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
@@ -176,7 +175,8 @@ class Columns:
         known, values = self._known(statistic.of)
         measured = spread_out(known, values, statistic.ddof, statistic.root, self._least)
         said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", statistic.of)
-        return _made(name, kind, measured, self._traces(said, known, values=values))
+        traces = self._traces(said, known, values=values) + self._of_columns(statistic.of, said, known, values)
+        return _made(name, kind, measured, traces)
 
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
         known, values = self._known(statistic.of)
@@ -244,6 +244,19 @@ class Columns:
                 lambda cell: measures.name_of(selections[cell] | said.conditions),
             ),
         )
+
+    def _of_columns(
+        self, of: Expression, said: _Said, known: Grouped, values: NDArray[np.float64]
+    ) -> tuple[Trace, ...]:
+        """As if it were a sum of each column that it is made of: whatever is done to a column, |x|, x * x or x + 0 * y,
+        numbers about nearly the same rows can tell their difference.
+        """
+        columns = (f"sum of {column}" for column in sorted(measures.columns_of(of, self._over)))
+        others = [measure for measure in columns if measure != said.measure]
+        traces = (
+            self._traces(msgspec.structs.replace(said, measure=measure), known, values=values) for measure in others
+        )
+        return tuple(trace for some in traces for trace in some)
 
     def _least_base(self, of: Expression) -> float:
         return DAY if type_of(of, self._over.fields).dtype is DType.DATETIME else 0.0

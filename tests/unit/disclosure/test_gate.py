@@ -160,6 +160,14 @@ def test_another_statistic_of_the_same_selection_is_released(room):
     assert "as released before" not in by_sex.receipt.precision
 
 
+def test_only_so_many_labels_that_nobody_declared_are_named(room_of):
+    """Those of the largest groups."""
+    found = people(600)
+    found["ward"] = np.array(["A"] * 300 + ["B"] * 100 + ["C"] * 200)
+    room = room_of({"patients": found}, labels=2)
+    assert list(cells(room.ask(size(patients(room), by="ward")))) == ["A", "C"]
+
+
 def test_a_budget_that_is_spent_sends_to_the_owner(room_of):
     room = room_of(TABLES, released_floor=2, released_share=0.0)
     assert isinstance(room.ask(mean(patients(room), "cost", by="sex")), Release)
