@@ -19,13 +19,13 @@ from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Named, Value
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.relations import Predict, Table
-from cleanroom_kernel.vault.columns import check_reserved, stored
+from cleanroom_kernel.vault.columns import ROW, check_reserved, stored
 from cleanroom_kernel.vault.expressions import names_in, project
 from cleanroom_kernel.vault.pending import collected
 from cleanroom_kernel.vault.relations import RULES, inputs_of
 from cleanroom_kernel.vault.rows import Names, Rows, hidden, kept_columns
 from cleanroom_kernel.vault.seeds import Seeds
-from cleanroom_kernel.vault.store import BUDGET, Kept, Positions, Store
+from cleanroom_kernel.vault.store import BUDGET, Kept, RowNumbers, Store, in_order
 from cleanroom_kernel.vault.tables import Tables
 
 Predictor = Callable[[Predict, "Engine"], NDArray[Any]]
@@ -51,18 +51,18 @@ class Engine:
     def table(self, relation: Relation, columns: tuple[Named, ...], *, ordered: bool = True) -> pl.DataFrame:
         """`columns` over the rows of a relation, UNIT (unless its rows are public) and ROW, all in row order.
 
-        With `ordered=False` in some order, always the same, which is quicker.
+        With `ordered=False` they stand in any order, which is quicker.
         """
         check_reserved(tuple(column.name for column in columns))
-        kept = self._computed(relation, {_key(column.of): column.of for column in columns})
-        frame = kept.ordered() if ordered else kept.frame
+        outputs = {_key(column.of): column.of for column in columns}
+        frame = self._ordered(relation, outputs) if ordered else self._computed(relation, outputs).frame
         named = [frame.get_column(_key(column.of)).alias(column.name) for column in columns]
         return pl.DataFrame([*named, *(frame.get_column(name) for name in hidden(relation))])
 
     # -- what the relations' rules ask --------------------------------------------------------------------------------
-    def remembered(self, relation: Relation, make: Callable[[], Positions]) -> Positions:
+    def remembered(self, relation: Relation, make: Callable[[], RowNumbers]) -> RowNumbers:
         key = f"drawn {digest(relation)}"
-        found: Positions | None = self._store.get(key)
+        found: RowNumbers | None = self._store.get(key)
         if found is None:
             found = make()
             self._store.put(key, found, found.nbytes)
@@ -85,6 +85,18 @@ class Engine:
         rows = self._evaluate(relation, frozenset(names_in(missing.values())))
         pending = project(rows.pending, relation.fields, missing, hidden(relation))
         return self._store.add(digest(relation), collected(pending.frame), rows.bound)
+
+    def _ordered(self, relation: Relation, outputs: dict[str, Expression]) -> pl.DataFrame:
+        key = f"ordered {digest(relation)}"
+        kept: Kept | None = self._store.get(key)
+        missing = [name for name in outputs if kept is None or not kept.has([name])]
+        if kept is not None and not missing:
+            return kept.frame
+        computed = self._computed(relation, outputs)
+        if computed.frame.get_column(ROW).is_sorted():
+            return computed.frame
+        frame = in_order(computed.frame.select(*missing, *hidden(relation)), computed.bound)
+        return self._store.add(key, frame, computed.bound).frame
 
     def _evaluate(self, relation: Relation, needed: Names) -> Rows:
         order = _inputs_first(relation)

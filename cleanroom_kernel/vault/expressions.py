@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from cleanroom_kernel.plan.expressions import (
@@ -161,12 +162,12 @@ class _Stages:
     def _takes_columns(self, node: Node) -> bool:
         if isinstance(node, Call):
             return node.function in NATIVE or node.function in READS_TWICE
-        return isinstance(node, (IsIn, Recode, Cut)) or self._is_native(node)
+        return isinstance(node, (IsIn, Recode)) or self._is_native(node)
 
     def _is_native(self, node: Node) -> bool:
         if isinstance(node, Cast):
             return not is_widening(self._types[id(node.of)].dtype, node.dtype)
-        return isinstance(node, Call) and node.function in NATIVE
+        return isinstance(node, Cut) or (isinstance(node, Call) and node.function in NATIVE)
 
     # -- compilation --------------------------------------------------------------------------------------------------
     def _compile(self, node: Node) -> _Compiled:
@@ -208,6 +209,8 @@ def _passes_nan(node: Node) -> bool:
 def _native(node: Node, inputs: tuple[Term, ...]) -> pl.Expr:
     if isinstance(node, Cast):
         return cast(inputs[0].expression, inputs[0].dtype, node.dtype, node.format)
+    if isinstance(node, Cut):
+        return _cut(node, inputs[0])
     assert isinstance(node, Call)
     return NATIVE[node.function](inputs, node.options)
 
@@ -223,8 +226,6 @@ def _portable(node: Node, inputs: tuple[Term, ...], field: Field) -> nw.Expr:
         return _is_in(inputs[0], node.values)
     if isinstance(node, Recode):
         return _recode(node, inputs[0])
-    if isinstance(node, Cut):
-        return _cut(node, inputs[0])
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 
@@ -262,17 +263,19 @@ def _replaced(of: nw.Expr, pairs: dict[Any, Any], dtype: DType, default: nw.Expr
     )
 
 
-def _cut(node: Cut, of: Term) -> nw.Expr:
-    value = as_stored(of.expression, of.dtype).cast(nw.Float64())
-    lowest = node.right and node.include_lowest
-    passed = [
-        value > edge if node.right and not (lowest and number == 0) else value >= edge
-        for number, edge in enumerate(node.edges)
-    ]
-    # How many edges a value has passed is its bin, from 1; a value past the last edge has passed them all.
-    bins = nw.sum_horizontal(*(edge.cast(nw.Int64()) for edge in passed))
-    numbers = list(range(1, len(node.edges)))
-    return bins.replace_strict(numbers, list(node.labels), default=None, return_dtype=nw.String())
+def _cut(node: Cut, of: Term) -> pl.Expr:
+    edges = np.array(node.edges)
+    labels = pl.Series([None, *node.labels, None], dtype=pl.String)
+
+    def find(values: pl.Series) -> pl.Series:
+        numbers = values.to_numpy()
+        bins = np.searchsorted(edges, numbers, side="left" if node.right else "right")
+        if node.include_lowest:
+            bins[numbers == edges[0]] = 1
+        return labels.gather(pl.Series(bins.astype(np.uint32)))
+
+    number = of.expression.cast(pl.Int64) if of.dtype in (DType.DATETIME, DType.DURATION) else of.expression
+    return number.cast(pl.Float64).map_batches(find, return_dtype=pl.String, is_elementwise=True)
 
 
 def _matching(values: tuple[Constant, ...], dtype: DType) -> Iterable[Any]:

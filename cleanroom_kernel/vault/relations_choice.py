@@ -15,23 +15,28 @@ from cleanroom_kernel.vault.draws import sampled, split
 from cleanroom_kernel.vault.expressions import names_in, project
 from cleanroom_kernel.vault.pending import Pending, collected, native
 from cleanroom_kernel.vault.rows import Context, Names, Rows, Rule, hidden, kept_columns, over
-from cleanroom_kernel.vault.store import Positions, in_order, positions
+from cleanroom_kernel.vault.store import RowNumbers, chosen, in_order
 from cleanroom_kernel.vault.values import POLARS
 
 _STRATUM = "v:stratum"
-_NUMBER = "n:row"
 
 
 # -- Sort and Take ----------------------------------------------------------------------------------------------------
 def _sort(relation: Sort, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+    """Computed at once: a stable sort of rows in order is far quicker than one with ROW as its last key."""
     (rows,) = inputs
     keep = kept_columns(relation, needed)
     keys = {f"o:{number}": expression for number, expression in enumerate(relation.by)}
     pending = project(rows.pending, relation.over.fields, keys, keep, keys=tuple(keys))
-    descending = [*relation.descending, False]
-    ordered = native(pending.frame).sort(*keys, ROW, descending=descending, nulls_last=True).with_row_index(_NUMBER)
-    numbered = ordered.with_columns(pl.col(_NUMBER).cast(pl.Int64).alias(ROW)).select(keep)
-    return Rows(pending.then(nw.from_native(numbered), operations=4), rows.most, rows.most)
+    frame = in_order(collected(pending.frame), rows.bound)
+    ordered = frame.sort(*keys, descending=list(relation.descending), nulls_last=True, maintain_order=True)
+    return _renumbered(ordered.select(keep))
+
+
+def _renumbered(frame: pl.DataFrame) -> Rows:
+    """Rows as they stand, counted from 0."""
+    counted = frame.with_columns(pl.Series(ROW, np.arange(frame.height)))
+    return Rows(Pending.of(counted), frame.height, frame.height)
 
 
 def _needs_of_sort(relation: Sort, needed: Names) -> tuple[Names, ...]:
@@ -50,7 +55,7 @@ def _take(relation: Take, inputs: tuple[Rows, ...], needed: Names, _: Context) -
 def _sample(relation: Sample, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
 
-    def draw() -> Positions:
+    def draw() -> RowNumbers:
         in_row_order = np.sort(rows.collect(ROW).get_column(ROW).to_numpy())
         return in_row_order[sampled(relation, len(in_row_order), context.seeds.effective(relation.seed, "sample"))]
 
@@ -60,12 +65,10 @@ def _sample(relation: Sample, inputs: tuple[Rows, ...], needed: Names, context: 
 def _split(relation: Split, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
 
-    def draw() -> Positions:
+    def draw() -> RowNumbers:
         outputs = {} if relation.stratify is None else {_STRATUM: relation.stratify}
         pending = project(rows.pending, relation.over.fields, outputs, hidden(relation))
-        frame = collected(pending.frame)
-        numbers = frame.get_column(ROW).to_numpy()
-        frame = frame[in_order(numbers, rows.bound)]
+        frame = in_order(collected(pending.frame), rows.bound)
         units = frame.get_column(UNIT).to_numpy() if relation.has_units else np.arange(frame.height, dtype=np.int32)
         classes = None
         if relation.stratify is not None:
@@ -81,13 +84,9 @@ def _needs_of_split(relation: Split, needed: Names) -> tuple[Names, ...]:
     return (needed if relation.stratify is None else needed | names_in([relation.stratify]),)
 
 
-def _chosen(relation: Relation, rows: Rows, needed: Names, wanted: Positions) -> Rows:
+def _chosen(relation: Relation, rows: Rows, needed: Names, wanted: RowNumbers) -> Rows:
     """The rows whose numbers are `wanted`, in that order."""
-    keep = kept_columns(relation, needed)
-    frame = rows.collect(*keep)
-    chosen = frame[positions(frame.get_column(ROW).to_numpy(), wanted, rows.bound)]
-    numbered = chosen.with_columns(pl.Series(ROW, np.arange(len(wanted))))
-    return Rows(Pending.of(numbered), len(wanted), len(wanted))
+    return _renumbered(chosen(rows.collect(*kept_columns(relation, needed)), wanted, rows.bound))
 
 
 # -- Predict ----------------------------------------------------------------------------------------------------------
@@ -95,8 +94,7 @@ def _predict(relation: Predict, inputs: tuple[Rows, ...], needed: Names, context
     (rows,) = inputs
     if not needed & set(relation.names):
         return rows
-    frame = rows.collect(*kept_columns(relation.over, needed - set(relation.names)))
-    frame = frame[in_order(frame.get_column(ROW).to_numpy(), rows.bound)]
+    frame = in_order(rows.collect(*kept_columns(relation.over, needed - set(relation.names))), rows.bound)
     predicted = context.predictions(relation)
     columns = [
         _column(stored(name), predicted[:, number], relation.fields[name])

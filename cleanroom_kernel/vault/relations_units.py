@@ -169,12 +169,10 @@ def _window(relation: Window, inputs: tuple[Rows, ...], needed: Names, _: Contex
     order = {f"o:{number}": Value(name) for number, name in enumerate(relation.order)}
     pending = project(rows.pending, relation.over.fields, outputs | order, keep, keys=tuple(order))
 
-    frame, row = pending.frame, ROW
-    if order:
-        nulls = {f"m:{name}": nw.col(name).is_null() for name in order}
-        places = [name for pair in zip(nulls, order, strict=True) for name in pair]
-        frame, row = frame.with_columns(**nulls).with_row_index(_NUMBER, order_by=[*places, ROW]), _NUMBER
-    ordered = {} if relation.function is WindowFunction.RANK else {"order_by": row}
+    missing = {_missing(name): nw.col(name).is_null() for name in order}  # they come last
+    frame = pending.frame.with_columns(**missing) if missing else pending.frame
+    places = [place for name in order for place in (_missing(name), name)]
+    ordered = {} if relation.function is WindowFunction.RANK else {"order_by": [*places, ROW]}
     result = WINDOWS[relation.function](relation, of).over(*_partition(relation.over, relation.by), **ordered)
     if relation.function is WindowFunction.CUMCOUNT:
         result = result - 1

@@ -15,7 +15,7 @@ from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
 from cleanroom_kernel.vault.pending import Pending, collected, native
 from cleanroom_kernel.vault.seeds import Seeds
-from cleanroom_kernel.vault.store import Kept, Positions
+from cleanroom_kernel.vault.store import Kept, RowNumbers
 from cleanroom_kernel.vault.tables import Tables
 
 MOST_ROWS = 200_000_000
@@ -54,7 +54,7 @@ class Context(Protocol):
     tables: Tables
     seeds: Seeds
 
-    def remembered(self, relation: Relation, make: Callable[[], Positions]) -> Positions:
+    def remembered(self, relation: Relation, make: Callable[[], RowNumbers]) -> RowNumbers:
         """Row numbers that were drawn for `relation`: drawn once, then remembered."""
 
     def predictions(self, relation: Predict) -> NDArray[Any]:

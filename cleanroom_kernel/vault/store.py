@@ -19,7 +19,7 @@ from cleanroom_kernel.vault.columns import ROW
 
 BUDGET = 512 * 2**20  # bytes
 
-Positions = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 class Kept(Struct, frozen=True):
@@ -30,11 +30,6 @@ class Kept(Struct, frozen=True):
 
     def has(self, columns: Iterable[str]) -> bool:
         return set(columns) <= set(self.frame.columns)
-
-    def ordered(self) -> pl.DataFrame:
-        """In row order."""
-        rows = self.frame.get_column(ROW)
-        return self.frame if rows.is_sorted() else self.frame[in_order(rows.to_numpy(), self.bound)]
 
 
 class Store:
@@ -74,25 +69,45 @@ class Store:
 def _beside(kept: Kept, frame: pl.DataFrame) -> Kept:
     rows, found = kept.frame.get_column(ROW).to_numpy(), frame.get_column(ROW).to_numpy()
     if not np.array_equal(rows, found):
-        frame = frame[positions(found, rows, kept.bound)]
+        frame = frame[_positions(found, rows, kept.bound)]
     new = [column for column in frame.get_columns() if column.name not in kept.frame.columns]
     return Kept(kept.frame.with_columns(new), kept.bound)
 
 
-def in_order(rows: Positions, bound: int) -> Positions:
-    """Positions that put distinct row numbers in ascending order."""
-    if bound > 4 * len(rows) + 1_000:
-        return np.argsort(rows, kind="stable")
-    places = np.full(bound, -1, dtype=np.int64)
-    places[rows] = np.arange(len(rows))
-    return places[places >= 0]
+# -- orders of rows ---------------------------------------------------------------------------------------------------
+def in_order(frame: pl.DataFrame, bound: int) -> pl.DataFrame:
+    """The rows of `frame` by ascending ROW."""
+    rows = frame.get_column(ROW)
+    if rows.is_sorted():
+        return frame
+    if _is_sparse(bound, frame.height):
+        return frame.sort(ROW)
+    places = _places(rows.to_numpy(), bound)
+    return frame[pl.Series(places[places != _NOWHERE])]
 
 
-def positions(rows: Positions, wanted: Positions, bound: int) -> Positions:
-    """Where in `rows` each of `wanted` stands; all are there."""
-    if bound > 4 * len(rows) + 1_000:
+def chosen(frame: pl.DataFrame, wanted: RowNumbers, bound: int) -> pl.DataFrame:
+    """The rows of `frame` whose ROW is `wanted`, in that order; all are there."""
+    return frame[_positions(frame.get_column(ROW).to_numpy(), wanted, bound)]
+
+
+_NOWHERE = np.uint32(2**32 - 1)
+
+
+def _is_sparse(bound: int, height: int) -> bool:
+    """Whether a place for every possible row number would be wasteful."""
+    return bound > 4 * height + 1_000 or height >= _NOWHERE
+
+
+def _places(rows: RowNumbers, bound: int) -> NDArray[np.uint32]:
+    """For every row number its position in `rows`."""
+    places = np.full(bound, _NOWHERE, dtype=np.uint32)
+    places[rows] = np.arange(len(rows), dtype=np.uint32)
+    return places
+
+
+def _positions(rows: RowNumbers, wanted: RowNumbers, bound: int) -> pl.Series:
+    if _is_sparse(bound, len(rows)):
         order = np.argsort(rows, kind="stable")
-        return order[np.searchsorted(rows, wanted, sorter=order)]
-    places = np.empty(bound, dtype=np.int64)
-    places[rows] = np.arange(len(rows))
-    return places[wanted]
+        return pl.Series(order[np.searchsorted(rows, wanted, sorter=order)])
+    return pl.Series(_places(rows, bound)[wanted])
