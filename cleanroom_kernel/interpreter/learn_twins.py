@@ -35,7 +35,7 @@ _TOLD = re.compile(
             "y should be a 1d array",
             "[Ff]eature names",
             "features, but \\w+ is expecting",
-            "A given column is not a column of the dataframe",
+            "not (a column|columns) of the dataframe",
             "not in index",
             "not unique",
             "has no attribute",

@@ -178,7 +178,10 @@ def collect(client, message_id: str, timeout: float = PATIENT) -> Result:
     """Reply and iopub come in no mutual order: wait for both, the reply and idle."""
     messages = []
     while True:
-        message = client.get_iopub_msg(timeout=timeout)
+        try:
+            message = client.get_iopub_msg(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"no idle after {[(m['msg_type'], m['content']) for m in messages]}") from None
         if message["parent_header"].get("msg_id") != message_id:
             continue
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
@@ -189,7 +192,10 @@ def collect(client, message_id: str, timeout: float = PATIENT) -> Result:
 
 def reply_to(client, message_id: str, timeout: float = PATIENT) -> dict:
     while True:
-        reply = client.get_shell_msg(timeout=timeout)
+        try:
+            reply = client.get_shell_msg(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError("no reply") from None
         if reply["parent_header"].get("msg_id") == message_id:
             return reply
 

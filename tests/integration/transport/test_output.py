@@ -157,7 +157,7 @@ def test_the_owners_output_policy_holds_and_is_said_in_the_cell(strict):
 
         many = run(client, "import sys\nfor i in range(600): print(i); sys.stdout.flush()")
         assert "more messages than the owner's limit" in many.text
-        assert "499\n" in many.text
+        assert "450\n" in many.text  # a flush can split a line in two
         assert "\n501\n" not in many.text
 
         asked = run(client, "try: input('?')\nexcept KeyboardInterrupt: print('interrupted')")

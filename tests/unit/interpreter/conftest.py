@@ -1,7 +1,10 @@
 import pytest
 
-from cleanroom_kernel.interpreter import connection, hooks_pandas
+from cleanroom_kernel.interpreter import connection, hooks_pandas, hooks_sklearn
+from tests.unit.interpreter.learn_rooms import learning_world
 from tests.unit.interpreter.rooms import world
+
+hooks_sklearn.prepare()  # before a test module imports a function of scikit-learn by its name
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +52,27 @@ def table(here):
 @pytest.fixture
 def people(here):
     return here.tables["patients"].copy()
+
+
+@pytest.fixture(scope="session")
+def permissive_clinic(permissive_world):
+    return learning_world(1_000)
+
+
+@pytest.fixture
+def clinic(permissive_clinic):
+    """A room in which models are fitted, and whose gate lets everything through, made the current one."""
+    connection.use(permissive_clinic.room._connection)
+    return permissive_clinic
+
+
+@pytest.fixture(scope="session")
+def standard_clinic(permissive_world):
+    return learning_world(3_000, preset="standard")
+
+
+@pytest.fixture
+def guarded_clinic(standard_clinic):
+    """The same under the standard policy."""
+    connection.use(standard_clinic.room._connection)
+    return standard_clinic
