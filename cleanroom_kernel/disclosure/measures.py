@@ -7,8 +7,9 @@ number the same rows alike. Two selections with one name are the same rows of on
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,6 +38,7 @@ from cleanroom_kernel.plan.relations import (
 from cleanroom_kernel.plan.schema import DType
 
 Identities = dict[str, str]
+Found = TypeVar("Found")
 
 ROWS = "rows"  # the measure of counts: every row is one
 UNITS = "units"
@@ -76,10 +78,47 @@ def _space(relation: Relation, spaces: dict[int, str]) -> str:
         return over if over == BY_VALUE else _hash("distinct", over, relation.by)
     if isinstance(relation, Join):
         left, right = spaces[id(relation.left)], spaces[id(relation.right)]
-        if BY_VALUE in (left, right):
+        unique = _keeps_numbers(relation)
+        # Of two that multiply rows, the numbers may be too large to be made of those of the sides.
+        if BY_VALUE in (left, right) or not (unique or all(_keeps_numbers(join) for join in _joins_in(relation))):
             return BY_VALUE
-        return _hash("join", left, right, relation.left_on, relation.right_on, relation.how.value)
+        return _hash("join", left, right, relation.left_on, relation.right_on, relation.how.value, unique)
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
+
+
+def _keeps_numbers(join: Join) -> bool:
+    """Whether a row has the number that it has on the left side, and not one made of those of both."""
+    return has_unique(join.right, join.right_on, join.left.has_units and join.right.has_units)
+
+
+def _joins_in(join: Join) -> list[Join]:
+    return [node for node in postorder(join.left, join.right) if isinstance(node, Join)]
+
+
+def has_unique(relation: Relation, on: tuple[str, ...], per_unit: bool) -> bool:
+    """Whether at most one row has any combination of values in the columns `on`, as the plan shows.
+
+    With `per_unit`, at most one row of each unit: enough where the join demands equal units.
+    """
+    names = set(on)
+    while True:
+        if isinstance(relation, Table):
+            return any(column.unique for column in relation.schema.visible if column.name in names)
+        if isinstance(relation, (PerUnit, Distinct)) and set(relation.by) <= names:
+            # Both group by unit as well, so that a key may come back for another unit.
+            return per_unit or not relation.has_units
+        if isinstance(relation, Select):
+            sources = {column.name: column.of for column in relation.columns if column.name in names}
+            names = {of.name for of in sources.values() if isinstance(of, Value)}
+        elif isinstance(relation, Assign):
+            names -= {column.name for column in relation.columns}
+        elif isinstance(relation, Window):
+            names -= {relation.name}
+        elif isinstance(relation, Predict):
+            names -= set(relation.names)
+        elif not isinstance(relation, (Filter, Distinct, Sort, Take, Sample, Split)):
+            return False
+        relation = relation.over
 
 
 # -- identities -------------------------------------------------------------------------------------------------------
@@ -134,6 +173,51 @@ def _of(what: str, expression: Expression, over: Relation) -> str:
     return f"{what} of {identity(expression, over)}"
 
 
+def columns_of(expression: Expression, over: Relation) -> frozenset[str]:
+    """The columns of patients' tables that an expression is made of, by whatever functions and steps on the way."""
+    return _made_of([expression], _sources(over))
+
+
+Sources = dict[str, frozenset[str]]
+
+
+def _made_of(expressions: Iterable[Expression], sources: Sources) -> frozenset[str]:
+    read = {node.name for node in postorder(*expressions) if isinstance(node, Value)}
+    return frozenset[str]().union(*(sources[name] for name in read))
+
+
+def _sources(relation: Relation) -> Sources:
+    for node in postorder(relation):
+        if isinstance(node, Relation) and "sources" not in node.__dict__:
+            node.__dict__["sources"] = _sources_of(node)
+    found: Sources = relation.__dict__["sources"]
+    return found
+
+
+def _sources_of(relation: Relation) -> Sources:
+    if isinstance(relation, Table):
+        return {
+            name: frozenset({f"{_STORED}{relation.name}.{name}"} if relation.has_units else ())
+            for name in relation.fields
+        }
+    if isinstance(relation, Join):
+        return _joined(relation, _sources(relation.left), _sources(relation.right))
+    if isinstance(relation, Concat):
+        parts = [_sources(part) for part in relation.parts]
+        return {name: frozenset[str]().union(*(part[name] for part in parts)) for name in relation.fields}
+    over = _sources(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
+    made: Sources = {}
+    if isinstance(relation, (Select, Assign)):
+        made = {column.name: _made_of([column.of], over) for column in relation.columns}
+    elif isinstance(relation, PerUnit):
+        made = {column.name: _made_of([column.of] if column.of else [], over) for column in relation.columns}
+    elif isinstance(relation, Window):
+        made = {relation.name: _made_of([relation.of] if relation.of else [], over)}
+    elif isinstance(relation, Predict):
+        made = dict.fromkeys(relation.names, _made_of([column.of for column in relation.inputs], over))
+    return {name: made[name] if name in made else over[name] for name in relation.fields}
+
+
 def identities(relation: Relation, *, exactly: bool = False) -> Identities:
     """Identity of every column of a relation: up to scale and offset, or `exactly`."""
     name = "exact identities" if exactly else "identities"
@@ -173,14 +257,17 @@ def _columns(relation: Relation, exactly: bool) -> Identities:
         order = [over[name] for name in relation.order]
         groups = [over[name] for name in relation.by]
         made_of = (relation.function.value, groups, of, order, relation.periods)
-        return {**over, relation.name: _hash("window", *made_of)}
+        # A shift over some of a unit's rows is another than over all of them.
+        rows = digest(relation.over) if exactly else ""
+        return {**over, relation.name: _hash("window", *made_of, rows)}
     if isinstance(relation, Predict):
-        model = (digest(relation.fit), relation.method.value)
+        asked = [measured(column.of) for column in relation.inputs] if exactly else []
+        model = (digest(relation.fit), relation.method.value, asked)
         return {**over, **{name: _hash("predict", model, place) for place, name in enumerate(relation.names)}}
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
 
 
-def _joined(relation: Join, left: Identities, right: Identities) -> Identities:
+def _joined(relation: Join, left: dict[str, Found], right: dict[str, Found]) -> dict[str, Found]:
     merged = {one for one, other in zip(relation.left_on, relation.right_on, strict=True) if one == other}
     shared = (left.keys() & right.keys()) - merged
     columns = {name + relation.suffixes[0] if name in shared else name: found for name, found in left.items()}

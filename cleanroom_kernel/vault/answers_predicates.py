@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from cleanroom_kernel.disclosure.measures import BY_VALUE, is_stored, space_of
@@ -37,19 +38,22 @@ def _sides(relation: Relation, conditions: list[Expression], over: Relation, eng
     named = tuple(Named(f"p{place}", condition) for place, condition in enumerate(conditions))
     frame = engine.table(relation, named, ordered=False)
     units = frame.get_column(UNIT).to_numpy()
-    here = _still_there(frame.get_column(ROW).to_numpy(), relation, over, engine)
+    here = _still_there(frame, relation, over, engine)
     for place in range(len(named)):
         holds = frame.get_column(f"p{place}").fill_null(False).to_numpy()
         yield _distinct(units[here & holds], engine.tables.n_units)
         yield _distinct(units[here & ~holds], engine.tables.n_units)
 
 
-def _still_there(rows: NDArray[np.int64], relation: Relation, over: Relation, engine: Engine) -> NDArray[np.bool_]:
-    """Rows of an earlier relation that are left in `over`, where both number their rows alike."""
-    if digest(relation) == digest(over) or space_of(over) == BY_VALUE or space_of(over) != space_of(relation):
-        return np.ones(len(rows), dtype=bool)
-    left = engine.table(over, (), ordered=False).get_column(ROW).to_numpy()
-    return np.ones(len(rows), dtype=bool) if len(left) == len(rows) else np.isin(rows, left)
+def _still_there(frame: pl.DataFrame, relation: Relation, over: Relation, engine: Engine) -> NDArray[np.bool_]:
+    """Rows of an earlier relation that are left in `over`; where `over` numbers its rows anew, those of its units."""
+    if digest(relation) == digest(over):
+        return np.ones(len(frame), dtype=bool)
+    left = engine.table(over, (), ordered=False)
+    if space_of(over) == BY_VALUE or space_of(over) != space_of(relation):
+        return np.isin(frame.get_column(UNIT).to_numpy(), left.get_column(UNIT).to_numpy())
+    rows = frame.get_column(ROW).to_numpy()
+    return np.ones(len(rows), dtype=bool) if len(left) == len(rows) else np.isin(rows, left.get_column(ROW).to_numpy())
 
 
 def _distinct(units: NDArray[np.int32], n_units: int) -> int:
