@@ -74,6 +74,8 @@ def number(value: Number, like: Any) -> Any:
         return from_micros(value, "timedelta64[us]" if isinstance(like, pd.Timedelta) else "datetime64[us]")
     if value is None:
         return np.float64("nan")
+    if isinstance(like, np.integer) and abs(value) > np.iinfo(like.dtype).max:
+        return np.int64(value)  # pandas' narrower integers overflow silently; the room's do not
     if isinstance(like, (bool, np.bool_, int, np.integer, float, np.floating)):
         return type(like)(value)
     return np.float64(value)

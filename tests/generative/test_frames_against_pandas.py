@@ -46,7 +46,11 @@ FUNCTIONS = [
     "pd.Series(np.where({a} > 3, 1, 0), index=df.index)",
     "pd.Series(np.select([{a} > 30, {a} > 3], [2, 1], 0), index=df.index)", "{a}.apply(lambda v: 1 if v > 5 else 0)",
 ]  # fmt: skip
-PARTS = [f"df['admitted'].dt.{part}" for part in ("year", "month", "day", "hour", "dayofweek", "dayofyear", "quarter")]
+# pandas gives 32-bit integers here, whose powers overflow without a word; the room's do not.
+PARTS = [
+    f"df['admitted'].dt.{part}.astype('int64')"
+    for part in ("year", "month", "day", "hour", "dayofweek", "dayofyear", "quarter")
+]
 MAPS = [
     "df['ward'].map({'north': 1, 'south': 2})",
     "df['ward'].map({'north': 1.5, 'south': 2, 'west': 0})",
@@ -63,7 +67,7 @@ TESTS = [
     "df['ward'].str.contains('o')",
 ]  # fmt: skip
 LABELS = [
-    "df['ward']", "df['code']", "df['died']", "df['readmitted']", "(df['age'] // 25)", "df['admitted'].dt.month",
+    "df['ward']", "df['code']", "df['died']", "df['readmitted']", "(df['age'] // 25)", "df['admitted'].dt.month.astype('int64')",
     "df['code'].str[0]", "pd.cut(df['age'], [0, 18, 65, 100])", "df['ward'].fillna('none')", "df['tests']",
     "pd.cut(df['los'], [0, 2, 5, 100], labels=['short', 'usual', 'long'])", "df['ward'].str.upper()",
     "df['code'].replace({'V10': 'other', 'V22': 'other'})", "pd.qcut(df['age'], 3)",

@@ -16,8 +16,9 @@ def permissive_world():
 
 @pytest.fixture
 def here(permissive_world):
-    """A room whose gate lets everything through, made the current one."""
+    """A room whose gate lets everything through, made the current one, also for pandas' readers."""
     connection.use(permissive_world.room._connection)
+    hooks_pandas.install(permissive_world.room)
     return permissive_world
 
 
