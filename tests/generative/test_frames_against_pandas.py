@@ -67,7 +67,8 @@ TESTS = [
     "df['ward'].str.contains('o')",
 ]  # fmt: skip
 LABELS = [
-    "df['ward']", "df['code']", "df['died']", "df['readmitted']", "(df['age'] // 25)", "df['admitted'].dt.month.astype('int64')",
+    "df['ward']", "df['code']", "df['died']", "df['readmitted']", "(df['age'] // 25)",
+    "df['admitted'].dt.month.astype('int64')",
     "df['code'].str[0]", "pd.cut(df['age'], [0, 18, 65, 100])", "df['ward'].fillna('none')", "df['tests']",
     "pd.cut(df['los'], [0, 2, 5, 100], labels=['short', 'usual', 'long'])", "df['ward'].str.upper()",
     "df['code'].replace({'V10': 'other', 'V22': 'other'})", "pd.qcut(df['age'], 3)",
