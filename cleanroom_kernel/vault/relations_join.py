@@ -11,25 +11,10 @@ from collections.abc import Iterator
 import narwhals as nw
 from msgspec import Struct
 
+from cleanroom_kernel.disclosure.measures import has_unique
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.functions import common
-from cleanroom_kernel.plan.relations import (
-    Assign,
-    Distinct,
-    Filter,
-    How,
-    Join,
-    PerUnit,
-    Predict,
-    Sample,
-    Select,
-    Sort,
-    Split,
-    Table,
-    Take,
-    Window,
-)
+from cleanroom_kernel.plan.relations import How, Join
 from cleanroom_kernel.plan.schema import DType, Role
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
 from cleanroom_kernel.vault.pending import Pending, collected
@@ -155,7 +140,7 @@ def _numbered(relation: Join, pending: Pending, inputs: tuple[Rows, ...], needed
     """Rows in the order of the left side's rows, and for each in the order of the right side's."""
     left, right = inputs
     columns = [name for name in kept_columns(relation, needed) if name != ROW]
-    if _has_unique(relation.right, relation.right_on, _equal_units(relation)):
+    if has_unique(relation.right, relation.right_on, _equal_units(relation)):
         row, bound = nw.col(_LEFT_ROW), left.bound
     else:
         step = max(right.bound, 1)
@@ -169,9 +154,9 @@ def _numbered(relation: Join, pending: Pending, inputs: tuple[Rows, ...], needed
 def _most(relation: Join, inputs: tuple[Rows, ...], sides: tuple[nw.LazyFrame, ...], keys: tuple[str, ...]) -> int:
     left, right = inputs
     unmatched = left.most if relation.how is How.LEFT else 0
-    if _has_unique(relation.right, relation.right_on, _equal_units(relation)):
+    if has_unique(relation.right, relation.right_on, _equal_units(relation)):
         return left.most
-    if _has_unique(relation.left, relation.left_on, _equal_units(relation)):
+    if has_unique(relation.left, relation.left_on, _equal_units(relation)):
         return right.most + unmatched
     counts = [
         side.group_by(*keys, drop_null_keys=True).agg(nw.len().cast(nw.Int64()).alias(name))
@@ -184,32 +169,6 @@ def _most(relation: Join, inputs: tuple[Rows, ...], sides: tuple[nw.LazyFrame, .
     if matched + unmatched > MOST_ROWS:
         raise TooManyRows
     return int(matched) + unmatched
-
-
-def _has_unique(relation: Relation, on: tuple[str, ...], per_unit: bool) -> bool:
-    """Whether at most one row has any combination of values in the columns `on`, as the plan shows.
-
-    With `per_unit`, at most one row of each unit: enough where the join demands equal units.
-    """
-    names = set(on)
-    while True:
-        if isinstance(relation, Table):
-            return any(column.unique for column in relation.schema.visible if column.name in names)
-        if isinstance(relation, (PerUnit, Distinct)) and set(relation.by) <= names:
-            # Both group by unit as well, so that a key may come back for another unit.
-            return per_unit or not relation.has_units
-        if isinstance(relation, Select):
-            sources = {column.name: column.of for column in relation.columns if column.name in names}
-            names = {of.name for of in sources.values() if isinstance(of, Value)}
-        elif isinstance(relation, Assign):
-            names -= {column.name for column in relation.columns}
-        elif isinstance(relation, Window):
-            names -= {relation.name}
-        elif isinstance(relation, Predict):
-            names -= set(relation.names)
-        elif not isinstance(relation, (Filter, Distinct, Sort, Take, Sample, Split)):
-            return False
-        relation = relation.over
 
 
 RULES: dict[type[Relation], Rule] = {Join: Rule(lambda relation: (relation.left, relation.right), _needs, _join)}
