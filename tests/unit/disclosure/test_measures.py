@@ -248,3 +248,29 @@ def test_exactly_a_sum_per_unit_depends_on_which_rows_it_is_of():
     for name in "zn":
         assert statistic_of("Sum", col(name), per_unit(ILL)) != statistic_of("Sum", col(name), per_unit(VISITS))
         assert identity(col(name), per_unit(ILL)) == identity(col(name), per_unit(VISITS))
+
+
+# -- what has no rule -------------------------------------------------------------------------------------------------
+def test_what_has_no_rule_is_a_bug_and_not_a_measure():
+    """A new node of the plan must be thought about here before anything of it can leave."""
+    from cleanroom_kernel.disclosure import kinds, words
+    from cleanroom_kernel.plan.aggregates import Statistic
+    from cleanroom_kernel.plan.bases import Aggregate
+    from cleanroom_kernel.plan.expressions import Expression
+
+    class Unknown(Aggregate, frozen=True, eq=False):
+        def _check(self) -> None:
+            """Anything goes."""
+
+    with pytest.raises(AssertionError, match="unhandled expression"):
+        identity(Expression(), VISITS)
+    with pytest.raises(AssertionError, match="unhandled expression"):
+        words.expression(Expression())
+    with pytest.raises(AssertionError, match="unhandled statistic"):
+        kinds.kind_of(Statistic(), VISITS)
+    with pytest.raises(AssertionError, match="unhandled statistic"):
+        words._statistic(Statistic())
+    with pytest.raises(AssertionError, match="unhandled aggregate"):
+        words.describe(Unknown())
+    with pytest.raises(AssertionError, match="unhandled relation"):
+        measures._space(object(), {})
