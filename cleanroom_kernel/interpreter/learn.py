@@ -78,7 +78,7 @@ def _fit(model: Any, given: dict[str, Any]) -> Any:
     )
     summary = asked(fit, lambda payload, receipt: payload, _foreseen(fit, y))
     if not summary.releasable:
-        say(f"Fitted in the vault. It can be scored, but not released: {' '.join(summary.findings)}")
+        say(f"Fitted in the vault. It can be used there, but not released: {' '.join(summary.findings)}")
     return mark(model, Mark(Learned(fit, summary, columns.iloc[:0]), (), twin))
 
 

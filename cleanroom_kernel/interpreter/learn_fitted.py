@@ -115,7 +115,7 @@ STRUCTURES: dict[tuple[str, str], Structure] = {}  # by class and attribute: wha
 def attribute(model: Any, name: str) -> Any:
     """A learned attribute: known already, put together from the model's description, or released now."""
     made = mark_of(model)
-    if made is None:
+    if made is None or name in vars(model):
         return object.__getattribute__(model, name)
     answers, key = made.learned.answers, (made.path, name)
     if key not in answers:

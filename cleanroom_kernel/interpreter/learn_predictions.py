@@ -19,6 +19,7 @@ from cleanroom_kernel.interpreter.estimators import ModelError, class_of
 from cleanroom_kernel.interpreter.handles import Column, Frame
 from cleanroom_kernel.interpreter.learn_fitted import Learned, Mark
 from cleanroom_kernel.interpreter.learn_outputs import names_out
+from cleanroom_kernel.interpreter.learn_twins import filled, muted
 from cleanroom_kernel.interpreter.rehearsal import stand_in
 from cleanroom_kernel.plan.expressions import Expression, Field, Named, Value
 from cleanroom_kernel.plan.models import Method, Task
@@ -62,7 +63,7 @@ def predicted(model: Any, made: Mark, method: Method, X: Frame) -> Column | Fram
             suggestion="Use the whole model, or fit this step by itself.",
         )
     inputs = _inputs(made.learned, X, class_of(model).__name__)
-    labels = _columns(model, made, method, [column.name for column in inputs])
+    labels = _columns(model, made, method, X, [column.name for column in inputs])
     stem = f"__{method.value}_{_identity(made.learned, method, inputs)}"
     names = tuple(f"{stem}_{place}" for place in range(len(labels) if labels is not None else 1))
     rows = X._rows
@@ -97,10 +98,11 @@ def _inputs(learned: Learned, X: Frame, kind: str) -> tuple[Named, ...]:
 
 
 # -- outputs ----------------------------------------------------------------------------------------------------------
-def _columns(model: Any, made: Mark, method: Method, names: list[str]) -> list[Any] | None:
+def _columns(model: Any, made: Mark, method: Method, X: Frame, names: list[str]) -> list[Any] | None:
     """Labels of the output's columns; None where it is a single one, without a label."""
     classes = len(made.learned.summary.classes)
     if method is Method.TRANSFORM:
+        _check_numbers(made, X)
         found = names_out(model, names)
         plain = _get_output_config("transform", model)["dense"] == "default"
         return list(range(len(found))) if plain else list(found)
@@ -110,6 +112,22 @@ def _columns(model: Any, made: Mark, method: Method, names: list[str]) -> list[A
         pairs = getattr(model, "decision_function_shape", "ovr") == "ovo"
         return list(range(classes * (classes - 1) // 2 if pairs else classes))
     return None
+
+
+def _check_numbers(made: Mark, X: Frame) -> None:
+    """A column that a model gives is a number; the twin tells where it would be text."""
+    if made.twin is None:
+        return
+    try:
+        with muted():
+            found = made.twin.transform(filled(X._twin))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return
+    if any(isinstance(value, str) for value in np.asarray(found[:1]).ravel()):
+        raise ModelError(
+            "This transformer gives text, which no column of a model can be.",
+            suggestion="Put it and the steps after it into one Pipeline.",
+        )
 
 
 def _twin(fields: list[Field], method: Method, index: pd.Index, labels: list[Any] | None) -> pd.DataFrame:

@@ -200,6 +200,14 @@ def test_columns_that_depend_on_the_data_need_a_pipeline(clinic):
         SimpleImputer(add_indicator=True).fit_transform(df[["tests"]])
 
 
+def test_text_is_no_output_of_a_model(clinic):
+    df, _ = both(clinic)
+    with pytest.raises(ModelError, match="one Pipeline"):
+        SimpleImputer(strategy="most_frequent").fit_transform(df[["ward"]])
+    pipe = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(), LogisticRegression())
+    assert pipe.fit(df[["ward"]], df.readmitted).score(df[["ward"]], df.readmitted) > 0.4
+
+
 # -- attributes -------------------------------------------------------------------------------------------------------
 def test_attributes_are_those_of_the_parts_and_are_asked_for_once(clinic):
     df, table = both(clinic)
@@ -313,6 +321,13 @@ def test_a_clone_is_an_ordinary_unfitted_estimator_and_a_copy_is_not(clinic):
     with pytest.raises(NotFittedError):
         check_is_fitted(cloned)
     assert copy.deepcopy(model).score(df[NUMBERS], df.readmitted) == model.score(df[NUMBERS], df.readmitted)
+
+
+def test_what_an_expert_writes_onto_it_is_kept(clinic):
+    df, _ = both(clinic)
+    model = LogisticRegression().fit(df[NUMBERS], df.readmitted)
+    model.threshold_ = 0.3
+    assert model.threshold_ == 0.3
 
 
 def test_it_can_be_fitted_again_to_rows_of_the_room_or_to_others(clinic):
