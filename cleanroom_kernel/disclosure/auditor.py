@@ -28,6 +28,8 @@ MOST_ROWS = 3 * BUCKETS // 8  # beyond, a form misses too much; and products of 
 
 _FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
 
+_TOGETHER = 256  # vectors added in one step
+_PROBED = 512  # columns in which pivots are looked for at a time
 _LIGHT = 4  # a row is light if at most one entry in so many is not zero
 _SHARED = 4  # rows are about one cohort if they share at least one entry in so many of the lighter
 
@@ -79,27 +81,49 @@ class Echelon(Struct, frozen=True, eq=False):
 def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
     """Reduced row echelon form of a few vectors, and the pivots of its rows.
 
-    Rows are first reduced by those before them alone; `inverse` undoes that triangle, so that each step is a product
-    of matrices. All products are exact: a row of them adds up below 2**53.
+    Pivots are looked for in a few columns at a time, and what that takes is then done to whole vectors at once, as a
+    product of matrices. All products are exact: a row of them adds up below 2**53.
     """
-    rows = np.zeros_like(vectors)
-    inverse = np.zeros((len(vectors), len(vectors)))
-    pivots = np.zeros(len(vectors), dtype=np.intp)
+    made, left, pivots = _eliminated(vectors[:, order[:_PROBED]])
+    rows = _modulo(made @ vectors)
+    columns = order[:_PROBED][pivots]
+    if not len(left) or len(order) <= _PROBED:
+        return rows, columns
+    others, other_columns = _reduced(_modulo(left @ vectors), order[_PROBED:])
+    rows = _modulo(rows - rows[:, other_columns] @ others)
+    return np.concatenate([rows, others]), np.concatenate([columns, other_columns])
+
+
+def _eliminated(vectors: Floats) -> tuple[Floats, Floats, Columns]:
+    """Combinations of short vectors that are their reduced form, those that are zero, and the pivots.
+
+    A row is first reduced by those before it alone; `inverse` undoes that triangle.
+    """
+    number = len(vectors)
+    rows, combined = np.zeros_like(vectors), np.zeros((number, number))
+    inverse = np.zeros((number, number))
+    pivots = np.zeros(number, dtype=np.intp)
+    left: list[Floats] = []
     rank = 0
-    for vector in vectors:
+    for place, vector in enumerate(vectors):
         before = slice(0, rank)
         factors = _modulo(vector[pivots[before]] @ inverse[before, before])
         row = _modulo(vector - factors @ rows[before])
-        entries = row[order] != 0
-        if not entries.any():
+        combination = -(factors @ combined[before])
+        combination[place] += 1.0
+        combination = _modulo(combination)
+        pivot = int((row != 0).argmax())
+        if row[pivot] == 0:
+            left.append(combination)
             continue
-        pivot = order[entries.argmax()]
-        rows[rank] = _modulo(row * pow(int(row[pivot]), -1, PRIME))
+        scale = float(pow(int(row[pivot]), -1, PRIME))
+        rows[rank], combined[rank] = _modulo(row * scale), _modulo(combination * scale)
         inverse[before, rank] = _modulo(-(inverse[before, before] @ rows[before, pivot]))
         inverse[rank, rank] = 1.0
         pivots[rank] = pivot
         rank += 1
-    return _modulo(inverse[:rank, :rank] @ rows[:rank]), pivots[:rank]
+    made = _modulo(inverse[:rank, :rank] @ combined[:rank])
+    return made, np.array(left).reshape(-1, number), pivots[:rank]
 
 
 class Audit(Struct, frozen=True, eq=False):
@@ -126,7 +150,11 @@ class Audit(Struct, frozen=True, eq=False):
 
     def with_released(self, sketches: Sketches) -> Audit:
         """With numbers that were released already, and so are not judged."""
-        return Audit(tuple(form.extended(sketches.astype(np.float64)) for form in self.forms))
+        forms = self.forms
+        for start in range(0, len(sketches), _TOGETHER):
+            some = sketches[start : start + _TOGETHER].astype(np.float64)
+            forms = tuple(form.extended(some) for form in forms)
+        return Audit(forms)
 
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
         """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""

@@ -41,18 +41,28 @@ def some(n, size, random):
 
 # -- the form ---------------------------------------------------------------------------------------------------------
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 6), st.integers(0, 2**32 - 1), st.integers(1, 6))
-def test_the_form_is_reduced_and_spans_what_went_in(number, seed, later):
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([1.0, 0.05, 0.002]))
+def test_the_form_is_reduced_and_spans_what_went_in(number, seed, later, filled):
+    """Full vectors, and such that have nothing in the columns that are looked at first."""
     random = np.random.default_rng(seed)
-    vectors = random.integers(0, 3, (number + later, BUCKETS)).astype(float)
+    vectors = (random.integers(1, 3, (number + later, BUCKETS)) * (random.random((1, BUCKETS)) < filled)).astype(float)
+    vectors *= random.random((number + later, BUCKETS)) < 0.8
     vectors[0] = 0
     order = random.permutation(BUCKETS)
-    form = Echelon(np.zeros((0, BUCKETS)), np.zeros(0, dtype=np.intp), order)
+    form = Echelon(np.zeros((0, BUCKETS), dtype=np.float32), np.zeros(0, dtype=np.intp), order)
     form = form.extended(vectors[:number]).extended(vectors[number:]).extended(vectors)
-    assert form.rank == number + later - 1
+    assert form.rank == np.linalg.matrix_rank(vectors)
     assert (form.rows[:, form.pivots] == np.eye(form.rank)).all()
-    combined = _modulo(vectors[:, form.pivots] @ form.rows)
+    combined = _modulo(vectors[:, form.pivots] @ form.rows.astype(float))
     assert (combined == vectors).all()
+
+
+def test_many_vectors_are_taken_in_steps():
+    random = np.random.default_rng(9)
+    vectors = random.integers(0, PRIME, (600, BUCKETS)).astype(np.uint32)
+    audit = Audit.begin(1, 10**6).with_released(vectors)
+    assert audit.rank == 600
+    assert audit.with_released(vectors[:300]).rank == 600
 
 
 def test_products_stay_exact_at_the_limit_of_rank():
