@@ -13,7 +13,7 @@ from support.learning import File, LearningRoom, fit_of, named, predicted, score
 from support.rooms import call, col, lit, people, where
 
 from cleanroom_kernel.plan.aggregates import Metric, Score
-from cleanroom_kernel.plan.expressions import Literal, Value
+from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.models import Inspect, Method, Task
 from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.schema import Column, DType
@@ -27,6 +27,11 @@ LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
 def room(tmp_path_factory):
     random = np.random.default_rng(0)
     table = people(3_000)
+    few = np.flatnonzero(table["cost"] < 30)
+    table["gaps"] = np.where(table["cost"] < 30, np.nan, table["cost"])
+    table["kind"] = np.where(table["cost"] < 30, 2, random.integers(0, 2, 3_000))
+    table["half"] = np.where(table["sex"] == "F", np.nan, table["cost"])
+    assert 0 < len(few) < 10
     table["hiv"] = (random.random(3_000) < 1 / (1 + np.exp(-(table["age"] - 60) / 15))).astype(int)
     public = {"code": ["a", "b"], "weight": [1, 2]}
     columns = (
@@ -70,10 +75,10 @@ def test_a_score_of_a_public_table_is_refused(room):
 
 def test_what_scikit_learn_cannot_do_is_refused_without_its_words(room):
     """Half of the values are missing, which is nobody's secret; scikit-learn's message stays in the vault."""
-    half = call("where", call("equal", col("sex"), "F"), Literal(None, DType.FLOAT), col("cost"))
-    answer = room.ask(fit_of(room["t"], LinearRegression(), named(x=half), "age", Task.REGRESS))
+    fit = fit_of(room["t"], LinearRegression(), ("half",), "age", Task.REGRESS)
+    answer = room.ask(fit)
     assert (answer.rule, answer.message) == ("failed", "The model could not be fitted to these rows.")
-    assert room.ask(fit_of(room["t"], LinearRegression(), named(x=half), "age", Task.REGRESS)) == answer
+    assert room.ask(fit) == answer
 
 
 def test_a_method_that_the_model_has_not_is_refused(room):
@@ -150,9 +155,7 @@ def test_what_there_is_not_is_refused_with_what_there_is(room, attribute, path):
 # -- rows that are left out -------------------------------------------------------------------------------------------
 def test_a_few_rows_with_missing_values_are_left_out(room):
     """As scikit-learn would fit without them; a fit that a few patients' gaps would stop tells of them."""
-    few = call("less", col("cost"), 30.0)
-    gaps = call("where", few, Literal(None, DType.FLOAT), col("cost"))
-    fit = fit_of(room["t"], LinearRegression(), named(x=gaps), "age", Task.REGRESS)
+    fit = fit_of(room["t"], LinearRegression(), named(x=col("gaps")), "age", Task.REGRESS)
     assert isinstance(room.ask(fit), Release)
     others = where(room["t"], call("greater_equal", col("cost"), 30.0))
     same = fit_of(others, LinearRegression(), named(x=col("cost")), "age", Task.REGRESS)
@@ -161,18 +164,15 @@ def test_a_few_rows_with_missing_values_are_left_out(room):
 
 
 def test_rows_that_a_model_cannot_predict_are_missing(room):
-    few = call("less", col("cost"), 30.0)
-    gaps = call("where", few, Literal(None, DType.FLOAT), col("cost"))
     fit = fit_of(room["t"], GaussianNB(), named(x=col("cost")), "hiv")
-    rows = predicted(room["t"], fit, inputs=named(x=gaps))
+    rows = predicted(room["t"], fit, inputs=named(x=col("gaps")))
     answers = room.desk.learners.predict(rows, room.desk.engine)[:, 0]
     cost = np.array(room.desk.engine.table(room["t"], named("cost")).get_column("cost"))
     assert (np.isnan(answers) == (cost < 30)).all()
 
 
 def test_rare_labels_are_left_out_of_a_fit_and_of_a_score(room):
-    rare = call("where", call("less", col("cost"), 30.0), 2, col("hiv"))
     train, test = sides(room["t"])
-    fit = fit_of(train, GaussianNB(), FEATURES, rare)
+    fit = fit_of(train, GaussianNB(), FEATURES, "kind")
     assert room.ask(fit).payload.classes == (0, 1)
     assert isinstance(room.ask(scored(test, fit)), Release)
