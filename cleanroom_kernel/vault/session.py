@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cleanroom_kernel.disclosure.candidate import Asker
-from cleanroom_kernel.disclosure.gate import refuse
+from cleanroom_kernel.disclosure.gate import fail, refuse
 from cleanroom_kernel.disclosure.rules import foresee
+from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import Limits, decode
 from cleanroom_kernel.plan.models import Fit
-from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError
+from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, digest
 from cleanroom_kernel.protocol.channel import BadFrame
 from cleanroom_kernel.protocol.messages import (
     VERSION,
@@ -61,7 +62,7 @@ VERSIONS = Refusal(
 )
 FAILED = Refusal(
     Reason.FAILED,
-    "no errors from data",
+    "failed",
     "This could not be computed.",
     "Try a simpler way; the owner's log says where.",
 )
@@ -130,10 +131,7 @@ class Session:
                 return self._answered(request)
             except PlanError as error:
                 return self._refused(refusal_of(error))
-            except FAILURES as error:
-                self._log(described(error))
-                return self._refused(FAILED)
-        except FAILURES as error:  # even the refusal could not be written down
+        except FAILURES as error:  # of ours, as in writing an answer down
             self._log(described(error))
             return FAILED
 
@@ -141,22 +139,37 @@ class Session:
         if isinstance(request, Hello):
             return welcome(self._desk) if request.version == VERSION else VERSIONS
         if isinstance(request, Disclose):
-            return answer(self._plan(request.plan, Aggregate), self._desk)
+            aggregate = self._plan(request.plan, Aggregate)
+            return self._computed(aggregate, lambda: answer(aggregate, self._desk))
         if isinstance(request, Foresee):
             return Foreseen(foresee(self._plan(request.plan, Aggregate), self._desk.policy))
         if isinstance(request, Export):
             from cleanroom_kernel.vault.export import export  # loads scikit-learn, see LateLearners
 
-            return export(self._plan(request.plan, Fit), request.name, self._desk)
+            fit = self._plan(request.plan, Fit)
+            return self._computed(fit, lambda: export(fit, request.name, self._desk))
         raise AssertionError(f"unhandled request {type(request).__name__}")
 
     def _plan(self, body: bytes, wanted: type[Wanted]) -> Wanted:
         return decode(body, self._desk.room, wanted)
 
+    def _computed(self, aggregate: Aggregate, compute: Callable[[], Answer]) -> Answer:
+        """What fails on the data is a data-dependent no, and charged like one."""
+        try:
+            return compute()
+        except PlanError:
+            raise
+        except FAILURES as error:
+            self._log(described(error))
+            desk = self._desk
+            return fail(self._asker(), digest(aggregate), describe(aggregate), FAILED, desk.policy, desk.ledger)
+
     def _refused(self, refusal: Refusal) -> Refusal:
         """Written to the audit log, without the question: it was no valid one."""
-        asker = Asker(self._desk.expert, self._desk.session, self._desk.cell)
-        return refuse(asker, "", refusal, self._desk.ledger)
+        return refuse(self._asker(), "", refusal, self._desk.ledger)
+
+    def _asker(self) -> Asker:
+        return Asker(self._desk.expert, self._desk.session, self._desk.cell)
 
     def _notices(self, reaction: Reaction) -> list[VaultNotice]:
         if isinstance(reaction, Release):

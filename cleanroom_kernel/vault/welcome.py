@@ -6,6 +6,7 @@ Promise: the public schema, the policy in numbers, and for each table a band of 
 from __future__ import annotations
 
 from cleanroom_kernel.disclosure.policy import Policy
+from cleanroom_kernel.disclosure.words import band
 from cleanroom_kernel.protocol.messages import VERSION, Setting, Welcome
 from cleanroom_kernel.vault.desk import Desk
 
@@ -24,16 +25,13 @@ def welcome(desk: Desk) -> Welcome:
             if name != "preset"
         ),
         units={
-            table.name: band(tables.units[table.name], policy.minimum_units)
+            table.name: _band(tables.units[table.name], policy.minimum_units)
             for table in desk.room.tables
             if table.unit is not None
         },
     )
 
 
-def band(units: int, least: int) -> str:
+def _band(units: int, least: int) -> str:
     """A number of units in powers of ten, and nothing below the policy's least number."""
-    if units < max(least, 1):
-        return f"fewer than {max(least, 1)}"
-    lower = 10 ** (len(str(units)) - 1)
-    return f"{max(lower, least):,}-{10 * lower - 1:,}"
+    return f"fewer than {least}" if units < least else band(units)

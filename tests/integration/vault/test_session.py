@@ -345,7 +345,7 @@ def test_a_join_that_would_fill_the_memory_fails_without_a_word(vault):
         rows = Join(rows, rows, ("patient",), ("patient",))
     reply = vault.disclose(a.Summary(rows, (a.Column("n", a.Size()),)))
     assert reply.answer == Refusal(
-        Reason.FAILED, "no errors from data", "This could not be computed.",
+        Reason.FAILED, "failed", "This could not be computed.",
         "Try a simpler way; the owner's log says where.",
     )  # fmt: skip
     assert vault.greets()
