@@ -192,7 +192,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     """A fitted model: that it was fitted (FitSummary), one attribute of it, or its file.
 
     A FitSummary is released whatever the findings, which it names; the others only without findings. `measure` is the
-    same for models of the same family with the same features and target: their training sets are compared.
+    same for models with the same features and target: their training sets are compared.
     """
 
     asker: Asker

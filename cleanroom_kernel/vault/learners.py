@@ -233,13 +233,22 @@ def _count(model: BaseEstimator, rows: Training, sketcher: Sketcher) -> Counted:
         with_weight = rows.y if rows.weight is None else rows.y[rows.weight > 0]
         classes = tuple(len(np.unique(counted[with_weight == name])) for name in np.unique(rows.y))
         classes += (0,) * (2 - len(classes))  # that there is one class alone says something of everybody
-    content = rows.units.astype(np.int64) * _ODD ^ rows.content.view(np.int64)
+    # A row that counts for less than most is another row.
+    content = rows.units.astype(np.int64) * _ODD ^ rows.content.view(np.int64) ^ _relative(rows).view(np.int64)
     return Counted(
         units=len(np.unique(counted)),
         units_per_class=classes,
         effective_units=min(_effective(rows, weights) for weights in _weights(model, rows)),
         footprint=footprint(rows.units, content, sketcher, BY_VALUE),
     )
+
+
+def _relative(rows: Training) -> NDArray[np.float64]:
+    """Weights as multiples of the one that most rows have."""
+    if rows.weight is None:
+        return np.ones(len(rows.units))
+    usual = float(np.median(rows.weight)) if len(rows.weight) else 0.0
+    return (rows.weight / usual if usual > 0 else rows.weight) + 0.0  # -0.0 is 0.0
 
 
 def _weights(model: BaseEstimator, rows: Training) -> Iterator[NDArray[np.float64]]:

@@ -7,6 +7,7 @@ predictions are used like a column has passed the gate like a released one (rule
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,13 @@ from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
 from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Summary
-from cleanroom_kernel.plan.bases import Aggregate
-from cleanroom_kernel.plan.expressions import Named
+from cleanroom_kernel.plan.bases import Aggregate, Relation
+from cleanroom_kernel.plan.expressions import Expression, Named
 from cleanroom_kernel.plan.models import Fit, Inspect
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.protocol.release import Answer, FitSummary, Label, Reason, Refusal, Release
+from cleanroom_kernel.vault.answers_predicates import fewest
 from cleanroom_kernel.vault.attributes import attribute_of
 from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.columns import UNIT
@@ -120,7 +122,7 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
     content = units.astype(np.int64) * _ODD ^ _content(rows).view(np.int64)
     evidence = EvaluationEvidence(
         units=rows.n_units,
-        units_per_class=scored.counts,
+        units_per_class=(*scored.counts, *_sides_of_conditions((metric.truth, *metric.predicted), metric.over, desk)),
         influence=scored.influence,
         effective_units=scored.effective,
         footprint=footprint(units, content, desk.ledger.sketcher, BY_VALUE),
@@ -266,13 +268,24 @@ def evidence_of(fit: Fit, desk: Desk) -> ModelEvidence:
 
 def _evidence(fit: Fit, findings: tuple[str, ...], desk: Desk) -> ModelEvidence:
     counted = desk.learners.counted(fit, desk.engine, desk.ledger.sketcher)
+    given = [of for of in (fit.target, fit.weight) if of is not None]
     return ModelEvidence(
         units=counted.units,
-        units_per_class=counted.units_per_class,
+        units_per_class=(*counted.units_per_class, *_sides_of_conditions(given, fit.over, desk)),
         effective_units=counted.effective_units,
         findings=findings,
         footprint=counted.footprint,
     )
+
+
+def _sides_of_conditions(given: Iterable[Expression], over: Relation, desk: Desk) -> tuple[int, ...]:
+    """Of conditions inside what is learned or scored, as of those inside a measure (rule C3a): the fewest units on a
+    side. A truth that is made up for all but one patient is about that one.
+    """
+    if desk.policy.minimum_units == 0:
+        return ()
+    found = (fewest(of, over, desk.engine) for of in given)
+    return tuple(number for number in found if number is not None)
 
 
 def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, numbers: int) -> ModelCandidate:
@@ -287,10 +300,12 @@ def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, nu
 
 
 def family_measure(fit: Fit) -> str:
-    """The same for models of one class with the same features and target, whose training sets are compared."""
+    """The same for models with the same features and target, of whatever class: least squares and a ridge of 1e-9 are
+    one model. Their training sets are compared.
+    """
     given = sorted(measures.identity(column.of, fit.over) for column in fit.features)
     target = "" if fit.target is None else measures.identity(fit.target, fit.over)
-    return f"model {fit.estimator.name} {target} of {given}"
+    return f"model {target} of {given}"
 
 
 def failing(aggregate: Aggregate, desk: Desk, answer: Any) -> Any:
