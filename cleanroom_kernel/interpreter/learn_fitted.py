@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, HandleError
 from cleanroom_kernel.interpreter.estimators import class_of
+from cleanroom_kernel.interpreter.learn_notes import say
 from cleanroom_kernel.interpreter.learn_quietly import is_quiet, quietly
 from cleanroom_kernel.interpreter.results import array, asked
 from cleanroom_kernel.plan.models import Fit, Inspect
@@ -147,13 +148,20 @@ def ask(made: Mark, name: str, *path: str) -> Any:
     try:
         return asked(
             Inspect(made.learned.fit, name, key[0]),
-            lambda payload, receipt: answers.setdefault(key, _value(array(payload))),
+            lambda payload, receipt: answers.setdefault(key, _shown(made.learned, array(payload))),
             np.zeros(1),
         )
     except CleanRoomRefusal as refused:
         if refused.reason is not Reason.INVALID:
             raise
         raise NotShown(refused.message, suggestion=refused.suggestion, rule=refused.rule) from None
+
+
+def _shown(learned: Learned, found: np.ndarray) -> Any:
+    """A released attribute; where some of its numbers are missing, the notes of the fit say why."""
+    if found.dtype.kind == "f" and np.isnan(found).any() and learned.summary.findings:
+        say(" ".join(learned.summary.findings))
+    return _value(found)
 
 
 def _plain(made: Mark, name: str) -> Any:

@@ -379,6 +379,15 @@ def test_the_note_names_what_to_change(guarded_clinic, capsys):
     assert "not released: MinMaxScaler keeps single patients' values" in capsys.readouterr().out
 
 
+def test_hidden_coefficients_are_missing_and_named(guarded_clinic, capsys):
+    df, _ = both(guarded_clinic)
+    df = df.assign(rare=(df.age > 93) & (df.los > 9))
+    model = LogisticRegression().fit(df[["age", "los", "rare"]], df.readmitted)
+    assert capsys.readouterr().out == ""
+    assert np.isnan(model.coef_).tolist() == [[False, False, True]]
+    assert "hidden" in capsys.readouterr().out
+
+
 def test_would_release_says_what_a_fit_will_be_judged_by_and_asks_nothing(guarded_clinic):
     df, _ = both(guarded_clinic)
     before = len(asked(guarded_clinic, Fit))
