@@ -84,7 +84,8 @@ def _same(value: Any, default: Any) -> bool:
 
 def score_of(model: Any, made: Mark, X: Any, y: Column | None, scoring: Any = None) -> float:
     """`model.score(X, y)`: by `scoring`, or by what a search was told to score by, else accuracy or R2."""
-    scoring = getattr(model, "scoring", None) if scoring is None else scoring
+    if scoring is None and hasattr(model, "param_grid"):  # boosting has a `scoring` too, for stopping early
+        scoring = model.scoring
     if scoring is not None and not isinstance(scoring, str):
         raise ModelError("A score in the room has a name.", suggestion="scoring='roc_auc'")
     if y is None or made.learned.fit.task not in (Task.CLASSIFY, Task.REGRESS):
