@@ -26,6 +26,7 @@ from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, blocks,
 STEPS = 2.5  # third largest influences in a step: of a 0/1 measure, as coarse as counts in multiples of 5
 STEPS_OF_SPREADS = 5.0  # squares of deviations lie further apart
 
+_STRETCH = 32  # entries of which one maximum is taken
 _SAME = 1e-9  # values closer than this, relatively, count as the same
 
 
@@ -190,19 +191,28 @@ def _spread(amounts: Floats, bounds: Integers) -> _Spread:
 
 
 def _three_largest(amounts: Floats, bounds: Integers) -> tuple[Floats, Floats, Floats]:
-    """Of each group; zero where it has fewer."""
-    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    found = []
-    left = amounts
-    for _ in range(3):
-        top = reduce_groups(np.maximum, left, bounds)
-        found.append(top)
-        at_top = np.flatnonzero(left == top[owner])
+    """Of each group; zero where it has fewer. They are in the three stretches of it with the largest maxima."""
+    sizes = np.diff(bounds)
+    stretches = -(-sizes // _STRETCH)
+    owner = np.repeat(np.arange(len(sizes)), stretches)
+    first_of = np.concatenate([[0], np.cumsum(stretches)])
+    starts = bounds[:-1][owner] + (np.arange(len(owner)) - first_of[owner]) * _STRETCH
+    maxima = np.maximum.reduceat(amounts, starts) if len(starts) else amounts[:0]
+    largest = reduce_groups(np.maximum, maxima, first_of)  # not a number, if any is none
+    candidates = np.zeros((len(sizes), 3 * _STRETCH))
+    for place in range(3):
+        top = reduce_groups(np.maximum, maxima, first_of)
+        at_top = np.flatnonzero((maxima == top[owner]) & (maxima >= 0))
         first = np.ones(len(at_top), dtype=bool)
         first[1:] = owner[at_top[1:]] != owner[at_top[:-1]]
-        left = left.copy() if left is amounts else left
-        left[at_top[first]] = 0.0
-    return found[0], found[1], found[2]
+        chosen = at_top[first]
+        entries = starts[chosen, np.newaxis] + np.arange(_STRETCH)
+        inside = entries < bounds[1:][owner[chosen], np.newaxis]
+        found = np.where(inside, amounts[np.minimum(entries, len(amounts) - 1)], 0.0)
+        candidates[owner[chosen], place * _STRETCH : (place + 1) * _STRETCH] = found
+        maxima[chosen] = -1.0  # not again: amounts are not negative
+    candidates.partition((-3, -2, -1), axis=1)
+    return largest, candidates[:, -2], candidates[:, -3]
 
 
 def _influence(sums: Floats, mean: Floats, grouped: Contributions) -> _Influence:

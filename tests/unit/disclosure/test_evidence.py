@@ -175,6 +175,21 @@ def test_nothing_is_computed_of_no_rows():
         assert np.isnan(measured.values[0]) or measured.values[0] == 0
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 50), max_size=200), max_size=6))
+def test_the_three_largest_of_groups_of_any_size(groups):
+    amounts = np.array([value for values in groups for value in values], dtype=float)
+    bounds = np.concatenate([[0], np.cumsum([len(values) for values in groups], dtype=np.int64)]).astype(np.int64)
+    found = evidence._three_largest(amounts, bounds)
+    for place, values in enumerate(groups):
+        assert [part[place] for part in found] == [largest(values, rank) for rank in range(3)]
+
+
+def test_a_value_that_is_no_number_is_the_largest():
+    largest_of, _, _ = evidence._three_largest(np.array([1.0, np.nan, 3.0]), np.array([0, 3]))
+    assert np.isnan(largest_of[0])
+
+
 # -- values that most share -------------------------------------------------------------------------------------------
 def differing(values, least=10, units=None):
     n = len(values)
