@@ -148,7 +148,7 @@ def ask(made: Mark, name: str, *path: str) -> Any:
     try:
         return asked(
             Inspect(made.learned.fit, name, key[0]),
-            lambda payload, receipt: answers.setdefault(key, _shown(made.learned, array(payload))),
+            lambda payload, receipt: answers.setdefault(key, _shown(name, array(payload))),
             np.zeros(1),
         )
     except CleanRoomRefusal as refused:
@@ -157,10 +157,11 @@ def ask(made: Mark, name: str, *path: str) -> Any:
         raise NotShown(refused.message, suggestion=refused.suggestion, rule=refused.rule) from None
 
 
-def _shown(learned: Learned, found: np.ndarray) -> Any:
-    """A released attribute; where some of its numbers are missing, the notes of the fit say why."""
-    if found.dtype.kind == "f" and np.isnan(found).any() and learned.summary.findings:
-        say(" ".join(learned.summary.findings))
+def _shown(name: str, found: np.ndarray) -> Any:
+    """A released attribute; a number that is missing in it is one that the policy hides."""
+    hidden = int(np.isnan(found).sum()) if found.dtype.kind == "f" else 0
+    if hidden:
+        say(f"{hidden} of {found.size} numbers of {name} are hidden (NaN): too few patients would decide them.")
     return _value(found)
 
 
