@@ -34,12 +34,17 @@ def reachable():
 
 @pytest.fixture
 def confined(own_server, jupyter_directories, reachable):
-    server = own_server(Sandbox={"cell_timeout": 2})
-    return server, server.invite()
+    """Make servers that confine, with settings of the sandbox's."""
+
+    def make(settings, **more):
+        server = own_server(Sandbox=settings, **more)
+        return server, server.invite()
+
+    return make
 
 
 def test_a_confined_interpreter_does_what_a_notebook_needs(confined):
-    server, token = confined
+    server, token = confined({})
     with kernel(server.install(token, "confined")) as (manager, client):
         assert run(client, "import pandas as pd; print(pd.Series([1, 2]).sum())").text == "3\n"
         assert "image/png" in str(
@@ -56,15 +61,15 @@ def test_a_confined_interpreter_does_what_a_notebook_needs(confined):
             assert json.load(answer)["tier"] == tier.tier != "none"
 
 
-def test_the_room_is_furnished_before_the_first_cell(own_server, jupyter_directories, reachable):
+def test_the_room_is_furnished_before_the_first_cell(confined):
     """The interpreter's real start-up, confined, against a vault that only says what the room is called."""
-    server = own_server(Sandbox={}, interpreter_startup=None)
-    with kernel(server.install(server.invite(), "furnished")) as (_, client):
+    server, token = confined({}, interpreter_startup=None)
+    with kernel(server.install(token, "furnished")) as (_, client):
         assert "patients" in run(client, "print(room)").text
 
 
 def test_a_cell_that_runs_too_long_is_interrupted_and_told_why(confined):
-    server, token = confined
+    server, token = confined({"cell_timeout": 2})
     with kernel(server.install(token, "overtime")) as (_, client):
         result = run(client, "import time; time.sleep(30)")
         assert result.reply["ename"] == "KeyboardInterrupt"
