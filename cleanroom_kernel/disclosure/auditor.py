@@ -158,16 +158,37 @@ class Audit(Struct, frozen=True, eq=False):
 
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
         """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""
+        passed = np.zeros(len(sketches), dtype=bool)
+        audit, place = self, 0
+        while place < len(sketches):
+            if audit.rank >= limits.most:
+                passed[place:] = audit._follows(sketches[place:])
+                break
+            longest, audit = audit._longest(sketches[place:], limits)
+            passed[place : place + longest] = True
+            place += longest + 1
+        return passed, audit
+
+    def _longest(self, sketches: Sketches, limits: Limits) -> tuple[int, Audit]:
+        """How many of the numbers, from the first, may be released together; what does harm stays harmful with more."""
         together = self.with_released(sketches)
         if together._harmless(limits):
-            return np.ones(len(sketches), dtype=bool), together
-        passed = np.zeros(len(sketches), dtype=bool)
-        audit = self
-        for place in range(len(sketches)):
-            longer = audit.with_released(sketches[place : place + 1])
+            return len(sketches), together
+        good, bad, audit = 0, len(sketches), self
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            longer = audit.with_released(sketches[good:middle])
             if longer._harmless(limits):
-                passed[place], audit = True, longer
-        return passed, audit
+                good, audit = middle, longer
+            else:
+                bad = middle
+        return good, audit
+
+    def _follows(self, sketches: Sketches) -> Booleans:
+        """Which numbers are known already from those that were released."""
+        form, vectors = self.forms[0], sketches.astype(np.float64)
+        left = _modulo(vectors - vectors[:, form.pivots] @ form.rows.astype(np.float64))
+        return np.count_nonzero(left, axis=1) == 0
 
     def _harmless(self, limits: Limits) -> bool:
         if self.rank > limits.most:
@@ -209,9 +230,11 @@ def _units_in(buckets: NDArray[np.intp], n_units: int) -> Floats:
 
 
 def _modulo(values: Floats) -> Floats:
-    quotients = np.floor(values * (1.0 / PRIME))
-    values = values - quotients * PRIME
+    quotients = values * (1.0 / PRIME)
+    np.floor(quotients, out=quotients)
+    quotients *= PRIME
+    left: Floats = values - quotients
     # The quotient may be off by one where it is near an integer.
-    values[values >= PRIME] -= PRIME
-    values[values < 0] += PRIME
-    return values
+    np.add(left, PRIME, out=left, where=left < 0)
+    np.subtract(left, PRIME, out=left, where=left >= PRIME)
+    return left

@@ -12,6 +12,7 @@ transaction; what this vault judges is taken over only after its transaction is 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -102,11 +103,13 @@ class _Measure:
 
 
 class Draft:
-    """What one decision would add: its measures as they would be. `complete` as long as all that was judged passed."""
+    """What one decision would add: its measures as they would be, and what of that is written down."""
 
     def __init__(self) -> None:
         self.spaces: dict[tuple[str, str], Known] = {}
-        self.complete = True
+        self.judged: Counter[str] = Counter()  # claims that passed, by measure
+        self.written: dict[str, list[int]] = {}  # ids of their footprints, in order
+        self.last: dict[str, int] = {}  # the last number of each measure
 
 
 class Comparisons:
@@ -169,7 +172,7 @@ class Comparisons:
         sets: list[int | BitMap] = [new[place].footprint.units for place in kept]
         more = here.with_more(sets, sizes[kept], sketches[kept], [said[place] for place in kept], audit)
         draft.spaces[measure, name] = more
-        draft.complete &= bool(passed.all())
+        draft.judged[measure] += len(kept)
         return Judged(passed, repeated)
 
     def _near_in(self, connection: sa.Connection, new: Footprint, other: Known, least: int) -> bool:
@@ -184,13 +187,15 @@ class Comparisons:
 
     # -- memory -------------------------------------------------------------------------------------------------------
     def adopt(self, draft: Draft) -> None:
-        """The draft was released as it stands, so its audits hold; the rest is read when it is needed again."""
-        if not draft.complete:
-            return
-        for (measure, name), drafted in draft.spaces.items():
-            known = self._measures[measure]
-            before = known.spaces.get(name) or self._empty(measure, name)
-            known.spaces[name] = Known(before.units, before.sizes, before.sketches, before.said, drafted.audit)
+        """What was written down is released. Where that is all that was judged, it need not be read again."""
+        for measure, written in draft.written.items():
+            if draft.judged[measure] != len(written):
+                continue
+            known, ids = self._measures[measure], iter(written)
+            for space, drafted in _of(draft, measure).items():
+                units = tuple(next(ids) if isinstance(one, BitMap) else one for one in drafted.units)
+                known.spaces[space] = msgspec.structs.replace(drafted, units=units)
+            known.last = draft.last[measure]
 
     def _refreshed(self, connection: sa.Connection, measure: str) -> _Measure:
         known = self._measures.setdefault(measure, _Measure())
@@ -216,22 +221,30 @@ class Comparisons:
         return Known((), np.zeros(0, dtype=np.int64), np.zeros((0, BUCKETS), dtype=np.uint32), (), audit)
 
     # -- records ------------------------------------------------------------------------------------------------------
-    def write(self, connection: sa.Connection, answer: int, measure: str, linear: bool, new: list[Claim]) -> None:
+    def write(
+        self, connection: sa.Connection, draft: Draft, answer: int, measure: str, linear: bool, new: list[Claim]
+    ) -> None:
+        if not new:
+            return
         written = _written(connection, [claim.footprint for claim in new])
-        rows = [
-            {
-                "answer": answer,
-                "measure": self._stored(measure),
-                "linear": linear,
-                "footprint": footprint,
-                "statistic": claim.statistic,
-                "selection": claim.selection,
-                "shown": msgspec.msgpack.encode(claim.shown),
-            }
-            for claim, footprint in zip(new, written, strict=True)
-        ]
-        if rows:
-            connection.execute(numbers.insert(), rows)
+        connection.execute(
+            numbers.insert(),
+            [
+                {
+                    "answer": answer,
+                    "measure": self._stored(measure),
+                    "linear": linear,
+                    "footprint": footprint,
+                    "statistic": claim.statistic,
+                    "selection": claim.selection,
+                    "shown": msgspec.msgpack.encode(claim.shown),
+                }
+                for claim, footprint in zip(new, written, strict=True)
+            ],
+        )
+        self._measures[measure].linear = linear
+        draft.written.setdefault(measure, []).extend(written)
+        draft.last[measure] = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar_one()
 
     def _stored(self, measure: str) -> str:
         return f"{self._edition}/{measure}"

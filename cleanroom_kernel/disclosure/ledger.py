@@ -99,7 +99,6 @@ class Book:
         self._comparisons = comparisons
         self._edition = edition
         self._draft = Draft()
-        self._recorded = False
 
     # -- what was answered before -------------------------------------------------------------------------------------
     def answered(self, question: str, policy: PolicySnapshot) -> Answered | None:
@@ -159,8 +158,7 @@ class Book:
             .returning(answers.c.id)
         ).scalar_one()
         for one in released:
-            self._comparisons.write(self._connection, answer, one.measure, one.linear, one.claims)
-        self._recorded = True
+            self._comparisons.write(self._connection, self._draft, answer, one.measure, one.linear, one.claims)
         return answer
 
     def release(self, asker: Asker, facts: Facts, answer: int) -> Receipt:
@@ -220,8 +218,7 @@ class Book:
 
     def adopt(self) -> None:
         """The transaction is through: what was judged is what was released."""
-        if self._recorded:
-            self._comparisons.adopt(self._draft)
+        self._comparisons.adopt(self._draft)
 
     def _number(self, column: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
         return int(self._connection.execute(sa.select(column).where(*where)).scalar_one())
