@@ -18,7 +18,7 @@ _SESSION = 64
 
 class Progress:
     def __init__(self, connection_file: Path) -> None:
-        self._path = connection_file.with_name(f".cleanroom-{connection_file.stem}")
+        self._path = _path_beside(connection_file)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         os.ftruncate(descriptor, _NUMBER.size + _SESSION)
         # Memory of the file itself: it outlives the process, and a note costs no system call.
@@ -51,3 +51,16 @@ class Progress:
 
     def _note(self) -> None:
         _NUMBER.pack_into(self._memory, 0, self.delivered)
+
+
+def session_of(connection_file: Path) -> str:
+    """The session of the kernel that has this connection file, for who is not that kernel; "" while it has none."""
+    try:
+        noted = _path_beside(connection_file).read_bytes()
+    except OSError:
+        return ""
+    return noted[_NUMBER.size :].rstrip(b"\0").decode("ascii", "replace")
+
+
+def _path_beside(connection_file: Path) -> Path:
+    return connection_file.with_name(f".cleanroom-{connection_file.stem}")

@@ -1,0 +1,66 @@
+/**
+ * Client: what the extension asks of its own part in the Jupyter server (`cleanroom_kernel.kernel.labserver`).
+ *
+ * No token passes here: that part holds them, and asks the room.
+ */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+import { isReceipt } from './findings';
+import { Invitation, KernelState, Receipt, SavedConnection, Welcome } from './protocol';
+
+export interface IClient {
+  /** What a running kernel is connected to. */
+  state(kernel: string): Promise<KernelState>;
+  /** Everything that was released to the kernel's session. */
+  receipts(kernel: string): Promise<readonly Receipt[]>;
+  /** Tables and policy of the kernel's room; null from a server that does not tell. */
+  description(kernel: string): Promise<Welcome | null>;
+  /** Save a pasted invitation as a connection. The error's message is for the expert. */
+  connect(invitation: Invitation): Promise<SavedConnection>;
+}
+
+export class Client implements IClient {
+  constructor(private readonly settings: ServerConnection.ISettings) {}
+
+  async state(kernel: string): Promise<KernelState> {
+    return (await this.request(`kernels/${kernel}`)) as KernelState;
+  }
+
+  async receipts(kernel: string): Promise<readonly Receipt[]> {
+    const answer = await this.request(`kernels/${kernel}/receipts`);
+    return Array.isArray(answer) ? answer.filter(isReceipt) : [];
+  }
+
+  async description(kernel: string): Promise<Welcome | null> {
+    const response = await this.fetch(`kernels/${kernel}/room`);
+    return response.ok ? ((await response.json()) as Welcome) : null;
+  }
+
+  async connect(invitation: Invitation): Promise<SavedConnection> {
+    const init = { method: 'POST', body: JSON.stringify(invitation) };
+    return (await this.request('connections', init)) as SavedConnection;
+  }
+
+  private async request(path: string, init: RequestInit = {}): Promise<unknown> {
+    const response = await this.fetch(path, init);
+    if (!response.ok) {
+      throw new Error(await message(response));
+    }
+    return response.json();
+  }
+
+  private fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const url = URLExt.join(this.settings.baseUrl, 'cleanroom', path);
+    return ServerConnection.makeRequest(url, init, this.settings);
+  }
+}
+
+async function message(response: Response): Promise<string> {
+  try {
+    const said: unknown = ((await response.json()) as { message?: unknown }).message;
+    return typeof said === 'string' ? said : response.statusText;
+  } catch {
+    return response.statusText; // no JSON: not our part of the server
+  }
+}
