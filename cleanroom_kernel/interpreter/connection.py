@@ -76,6 +76,9 @@ class Connection:
     def export(self, fit: Fit, name: str) -> tuple[Artifact, Receipt]:
         """A fitted model as a file. Raises CleanRoomWithheld or CleanRoomRefusal."""
         with self._lock:
+            if self._foreseen is not None:
+                self._foreseen.append((fit, self.foresee(fit)))
+                raise Foresight
             payload, receipt = self._released(self._exchange(Export(number=self._next(), plan=encode(fit), name=name)))
         return self._expect(payload, Artifact), receipt
 

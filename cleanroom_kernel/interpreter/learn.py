@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from cleanroom_kernel.interpreter import contexts, learn_parts, metrics
+from cleanroom_kernel.interpreter import contexts, learn_labels, learn_parts, metrics
 from cleanroom_kernel.interpreter.estimators import ModelError, class_of, describe, task_of
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle
 from cleanroom_kernel.interpreter.learn_fitted import Learned, Mark, forget, is_here, mark, mark_of
@@ -34,7 +34,8 @@ def call(model: Any, name: str, function: Callable[..., Any], args: tuple[Any, .
     """`model.name(*args, **kwargs)`, where an argument stands for rows or the model was fitted in the vault."""
     given = _given(function, model, args, kwargs)
     if any(isinstance(value, Handle) for value in given.values()):
-        return METHODS.get(name, _unavailable(name))(model, given)
+        known = learn_labels.METHODS if class_of(model).__name__ == "LabelEncoder" else METHODS
+        return known.get(name, _unavailable(name))(model, given)
     made = mark_of(model)
     if name in FITTING:
         forget(model)
@@ -84,7 +85,12 @@ def _fit(model: Any, given: dict[str, Any]) -> Any:
 
 def _training(given: dict[str, Any]) -> tuple[Any, Column | None, Column | None]:
     rest = dict(given)
-    X, y = rest.pop("X", None), rest.pop("y", None)
+    if "X" not in rest:
+        raise ModelError(
+            "Only estimators that take a table of features are fitted in the vault.",
+            suggestion="pd.get_dummies and pd.factorize of the room's columns encode labels.",
+        )
+    X, y = rest.pop("X"), rest.pop("y", None)
     weights = [rest.pop(name) for name in list(rest) if name.rpartition("__")[2] == "sample_weight"]
     others = [name for name, value in rest.items() if value is not None]
     if others:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from cleanroom_kernel.interpreter import learn_curves, learn_validation, metrics, splitting
 from cleanroom_kernel.interpreter.estimators import ModelError
+from cleanroom_kernel.interpreter.handles import Column
 
 Function = Callable[..., Any]
 
@@ -18,9 +22,25 @@ _INSTEAD: dict[str, str] = {
     "permutation_importance": _SCORES,
     "partial_dependence": _SCORES,
     "compute_sample_weight": "class_weight='balanced' does the same inside the model.",
-    "compute_class_weight": "class_weight='balanced' does the same inside the model.",
-    "resample": "df.sample(frac=…) draws rows without replacement.",
 }
+
+
+def _resample(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """shuffle is a resample of all rows without replacement. Nobody sees their order, so they are shuffled already."""
+    if kwargs.get("replace", True) or kwargs.get("n_samples") is not None:
+        raise ModelError(
+            "Rows of the room are not drawn twice.", suggestion="df.sample(frac=…) draws some, and shuffle keeps all."
+        )
+    return args[0] if len(args) == 1 else list(args)
+
+
+def _class_weight(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """scikit-learn's own, of as many labels as were counted."""
+    given = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+    if given.get("sample_weight") is not None or not isinstance(given["y"], Column):
+        raise ModelError("Class weights are of one column of the room, unweighted.")
+    counts = given["y"].value_counts().dropna()
+    return function(**{**given, "y": np.repeat(counts.index.to_numpy(), counts.to_numpy(dtype=int))})
 
 
 _OURS: dict[str, Callable[[Function, tuple[Any, ...], dict[str, Any]], Any]] = {
@@ -28,6 +48,8 @@ _OURS: dict[str, Callable[[Function, tuple[Any, ...], dict[str, Any]], Any]] = {
     "confusion_matrix": metrics.confusion_matrix,
     "cross_val_score": learn_validation.cross_val_score,
     "cross_validate": learn_validation.cross_validate,
+    "resample": _resample,
+    "compute_class_weight": _class_weight,
 }
 
 

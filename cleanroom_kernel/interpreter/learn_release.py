@@ -14,7 +14,7 @@ from typing import Any
 
 import skops.io
 
-from cleanroom_kernel.interpreter.connection import current
+from cleanroom_kernel.interpreter.connection import Foresight, current
 from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import VaultLost
 from cleanroom_kernel.interpreter.estimators import ModelError, class_of
@@ -47,15 +47,21 @@ class ReleasedModel:
         return f"Released: {self.name}, receipt {self.receipt.number}, sha256 {self.sha256}"
 
 
-def release(model: Any, filename: str) -> ReleasedModel:
-    """A fitted model as a file and as itself. Raises CleanRoomWithheld or CleanRoomRefusal if it may not leave."""
+def release(model: Any, filename: str) -> ReleasedModel | None:
+    """A fitted model as a file and as itself; nothing while questions are only looked at (room.would_release).
+
+    Raises CleanRoomWithheld or CleanRoomRefusal if it may not leave.
+    """
     made = _releasable(model)
     if not isinstance(filename, str) or _NAME.fullmatch(filename) is None:
         raise ModelError(
             "A released file has a name and no path; it is written into the folder of your notebook.",
             suggestion="For example: room.release(model, 'readmission.skops')",
         )
-    artifact, receipt = current().export(made.learned.fit, filename)
+    try:
+        artifact, receipt = current().export(made.learned.fit, filename)
+    except Foresight:
+        return None
     _take_over(model, _loaded(artifact))
     return ReleasedModel(artifact.name, artifact.sha256, artifact.report, receipt)
 

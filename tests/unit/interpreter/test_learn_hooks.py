@@ -270,6 +270,8 @@ def test_the_hooks_do_not_load_scikit_learn():
         "for hooked in (LogisticRegression.fit, LogisticRegression.score, train_test_split, f1_score,\n"
         "               ShuffleSplit.split, RocCurveDisplay.from_predictions):\n"
         "    assert hooked._clean_room, hooked\n"
+        "from sklearn.metrics import get_scorer\n"
+        "assert get_scorer('f1')._score_func._clean_room\n"
         "assert 'cleanroom_kernel.interpreter.learn' not in sys.modules\n"
         "import numpy as np\n"
         "LogisticRegression().fit(np.eye(4), [0, 1, 0, 1]).predict(np.eye(4))\n"

@@ -88,6 +88,16 @@ def test_the_result_shows_file_digest_receipt_and_report(here):
     assert room.receipts[-1] == released.receipt
 
 
+def test_looking_at_a_release_releases_nothing(here):
+    room, df, _ = here
+    model = LogisticRegression().fit(df[["age"]], df.readmitted)
+    before = len(room.receipts)
+    found = room.would_release(lambda: room.release(model, "looked.skops"))
+    assert found.rule.str.startswith("C10").any()
+    assert len(room.receipts) == before
+    assert "coef_" not in vars(model)
+
+
 def test_what_may_not_leave_stays_as_it_was(here):
     from sklearn.ensemble import GradientBoostingClassifier
 
