@@ -16,7 +16,7 @@ from cleanroom_kernel.interpreter.twins import Twins
 from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.plan.schema import Column, Role, SchemaError, TableSchema
-from cleanroom_kernel.protocol.release import Artifact, Receipt
+from cleanroom_kernel.protocol.release import Receipt
 
 
 class Receipts(tuple[Receipt, ...]):
@@ -44,7 +44,7 @@ class Room:
         self._connection = connection
         self._schema = connection.welcome.schema
         self._twins = Twins(self._schema)
-        self._releaser: Callable[[Any, str], Artifact] | None = None
+        self._releaser: Callable[[Any, str], Any] | None = None
 
     def __getitem__(self, name: str) -> Frame:
         try:
@@ -114,11 +114,11 @@ class Room:
         asked = [(f"question {i}", rule) for i, (_, rules) in enumerate(foreseen, 1) for rule in rules]
         return pd.DataFrame([*asked, *rows], columns=["asked", "rule"])
 
-    def release_with(self, releaser: Callable[[Any, str], Artifact]) -> None:
+    def release_with(self, releaser: Callable[[Any, str], Any]) -> None:
         """Who releases models: the hooks of scikit-learn say so when they are installed."""
         self._releaser = releaser
 
-    def release(self, model: Any, filename: str) -> Artifact:
+    def release(self, model: Any, filename: str) -> Any:
         """A fitted model as a file on your machine, if the policy lets it out."""
         if self._releaser is None:
             raise CleanRoomError("Models cannot be released from this notebook.")
