@@ -188,7 +188,8 @@ class Audit(Struct, frozen=True, eq=False):
         """Which numbers are known already from those that were released."""
         form, vectors = self.forms[0], sketches.astype(np.float64)
         left = _modulo(vectors - vectors[:, form.pivots] @ form.rows.astype(np.float64))
-        return np.count_nonzero(left, axis=1) == 0
+        known: Booleans = np.count_nonzero(left, axis=1) == 0
+        return known
 
     def _harmless(self, limits: Limits) -> bool:
         if self.rank > limits.most:

@@ -35,7 +35,5 @@ class Borders(Struct, frozen=True):
         return borders
 
     def jitter_of(self, units: BitMap) -> int:
-        if self.jitter == 0:
-            return 0
         keyed = blake2b(units.serialize(), key=self.key, digest_size=8)
         return int.from_bytes(keyed.digest(), "big") % (self.jitter + 1)

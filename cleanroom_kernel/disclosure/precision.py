@@ -21,11 +21,9 @@ def base_for(influence: float) -> float:
     if not influence > 0 or math.isinf(influence):
         return 0.0
     exponent = math.floor(math.log10(influence))
-    for mantissa, power in ((1, exponent), (2, exponent), (5, exponent), (1, exponent + 1), (2, exponent + 1)):
-        base = _decimal(mantissa, power)
-        if base * _SLACK >= influence:
-            return base
-    raise AssertionError("a power of ten is within a factor of ten of its number")
+    steps = ((1, exponent), (2, exponent), (5, exponent), (1, exponent + 1), (2, exponent + 1))
+    bases = (_decimal(mantissa, power) for mantissa, power in steps)
+    return next(base for base in bases if base * _SLACK >= influence)
 
 
 def to_multiple(value: float, base: float) -> float:

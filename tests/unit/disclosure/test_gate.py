@@ -21,7 +21,7 @@ from cleanroom_kernel.disclosure.candidate import (
 from cleanroom_kernel.disclosure.footprint import BUCKETS
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Named
-from cleanroom_kernel.plan.relations import Assign
+from cleanroom_kernel.plan.relations import Assign, Sort
 from cleanroom_kernel.plan.schema import Column, DType
 from cleanroom_kernel.protocol.release import Artifact, FitSummary, Reason, Refusal, Release, Withheld
 
@@ -182,6 +182,38 @@ def test_extremes_are_refused_before_anything_is_computed(room):
     answer = room.ask(summary(patients(room), a.Extreme(col("age"), True)))
     assert (type(answer), answer.rule) == (Refusal, "endpoints")
     assert room.audited()[-1].rule == "endpoints"
+
+
+def test_tables_that_number_their_rows_anew_are_compared_by_their_patients(room):
+    """Nearly the same patients, sorted or split: another space of row numbers, so the number is withheld."""
+    room.ask(total(patients(room), "cost"))
+    oldest = int(TABLES["patients"]["age"].max())
+    nearly = where(patients(room), call("less", col("age"), oldest))
+    assert isinstance(room.ask(total(Sort(nearly, (col("age"),), (False,)), "cost")), Withheld)
+    half = where(patients(room), call("less", col("age"), 50))
+    assert isinstance(room.ask(total(Sort(half, (col("age"),), (False,)), "cost")), Release)
+    everybody = Sort(patients(room), (col("age"),), (False,))
+    assert isinstance(room.ask(total(everybody, "cost")), Release), "the very same patients"
+
+
+def test_a_trace_that_a_later_one_gives_up_is_not_taken_for_released(room):
+    """The sum passes, the count that goes with it does not: the next question must not be judged as if it had."""
+    positive = where(patients(room), col("hiv"))
+    room.ask(size(where(positive, call("less", col("age"), 94))))
+    assert isinstance(room.ask(summary(patients(room), a.Sum(col("hiv")), by="ward")), Release)
+    with room.ledger.book() as book:
+        assert book.equations("sum of column patients.hiv") <= 3
+
+
+def test_a_question_that_was_answered_meanwhile_is_answered_the_same(room, monkeypatch):
+    """Between the first look at the ledger and the decision, another vault may have been quicker."""
+    from cleanroom_kernel.vault import answers
+
+    first = room.ask(size(patients(room)))
+    monkeypatch.setattr(answers, "recall", lambda *_: None)
+    again = room.ask(size(patients(room)))
+    assert again.payload == first.payload
+    assert again.receipt.number == 2
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------
