@@ -20,11 +20,6 @@ def stored(name: str) -> str:
     return _STORED + name
 
 
-def declared(column: str) -> str:
-    """The relation's name of a stored column."""
-    return column.removeprefix(_STORED)
-
-
 def check_reserved(names: tuple[str, ...]) -> None:
     """Refuse to hand out a column under the name of one of our own."""
     for name in names:

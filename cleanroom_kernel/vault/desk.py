@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cleanroom_kernel.disclosure.ledger import Ledger
+from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.vault.engine import Engine
-
-if TYPE_CHECKING:
-    from cleanroom_kernel.disclosure.ledger import Ledger
-    from cleanroom_kernel.disclosure.policy import PolicySnapshot
 
 
 @dataclass

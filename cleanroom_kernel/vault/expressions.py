@@ -34,19 +34,8 @@ from cleanroom_kernel.plan.nodes import Node, children, postorder
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.vault.columns import stored
 from cleanroom_kernel.vault.expressions_casts import cast, is_widening
-from cleanroom_kernel.vault.expressions_functions import (
-    MAKES_NAN,
-    NATIVE,
-    PASSES_NAN,
-    PORTABLE,
-    READS_TWICE,
-    Native,
-    Portable,
-    Term,
-    as_type,
-    no_nan,
-    sort_key,
-)
+from cleanroom_kernel.vault.expressions_functions import MAKES_NAN, NATIVE, PASSES_NAN, PORTABLE, READS_TWICE
+from cleanroom_kernel.vault.expressions_terms import Native, Portable, Term, as_type, no_nan, sort_key
 from cleanroom_kernel.vault.pending import Pending, native
 from cleanroom_kernel.vault.values import NARWHALS, NoMatch, as_stored, converted, literal, matching
 

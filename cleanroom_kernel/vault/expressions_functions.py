@@ -18,57 +18,16 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
-from msgspec import Struct
 
-from cleanroom_kernel.plan.expressions import Constant, Field
+from cleanroom_kernel.plan.expressions import Field
 from cleanroom_kernel.plan.functions import Function
-from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.vault.expressions_terms import Native, Options, Portable, Term, as_type, position
+from cleanroom_kernel.vault.expressions_text import NATIVE_TEXT, PORTABLE_TEXT
 from cleanroom_kernel.vault.values import NARWHALS
 
 _DAY = 86_400_000_000  # microseconds
 _LARGEST_POWER = 308  # of ten that a float holds
-
-
-class Term(Struct, frozen=True):
-    """An argument: its expression and its static type."""
-
-    expression: Any
-    field: Field
-
-    @property
-    def dtype(self) -> DType:
-        return self.field.dtype
-
-
-Options = tuple[Constant, ...]
-Portable = Callable[[tuple[Term, ...], Options, DType], nw.Expr]
-Native = Callable[[tuple[Term, ...], Options], pl.Expr]
-
-
-# -- helpers ----------------------------------------------------------------------------------------------------------
-def as_type(term: Term, dtype: DType) -> nw.Expr:
-    """A widening cast, which cannot fail."""
-    return term.expression if term.dtype is dtype else term.expression.cast(NARWHALS[dtype])
-
-
-def no_nan(column: str, dtype: DType) -> nw.Expr:
-    """Of a column, not of an expression, which Polars would write out twice at every level of a deep one."""
-    return nw.col(column).fill_nan(None) if dtype is DType.FLOAT else nw.col(column)
-
-
-def position(term: Term, categories: tuple[Any, ...]) -> nw.Expr:
-    """Place of an ordered category among `categories`; null for what is not among them."""
-    return term.expression.replace_strict(
-        list(categories), list(range(len(categories))), default=None, return_dtype=nw.Int64()
-    )
-
-
-def sort_key(term: Term) -> nw.Expr:
-    """What a column is put in order by: ordered categories by their place, all else by value."""
-    if term.field.ordered and term.field.categories is not None:
-        return position(term, term.field.categories)
-    return term.expression
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
@@ -225,98 +184,6 @@ def _where(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
     return nw.when(terms[0].expression).then(as_type(terms[1], result)).otherwise(as_type(terms[2], result))
 
 
-# -- text -------------------------------------------------------------------------------------------------------------
-def _text(method: str) -> Portable:
-    return lambda terms, _, __: getattr(terms[0].expression.str, method)()
-
-
-def _length(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
-    return terms[0].expression.str.len_chars().cast(NARWHALS[result])
-
-
-def _contains(terms: tuple[Term, ...], options: Options, _: DType) -> nw.Expr:
-    pattern, case, regex = str(options[0]), options[1], options[2]
-    if regex:
-        _check_pattern(pattern)
-    elif not case:
-        pattern = pl.escape_regex(pattern)
-    if not case:
-        pattern = f"(?i){pattern}"
-    return terms[0].expression.str.contains(pattern, literal=bool(case and not regex)).fill_null(False)
-
-
-def _check_pattern(pattern: str) -> None:
-    """Refuse what the linear-time engine does not read, before and whatever the data."""
-    try:
-        pl.Series([""]).str.contains(pattern)
-    except pl.exceptions.PolarsError:
-        raise PlanError(
-            "This regular expression is not supported.",
-            rule="patterns",
-            suggestion="Use one without look-around and back-references.",
-        ) from None
-
-
-def _edge(method: str) -> Portable:
-    """`startswith` and its kin: plain text, false where the value is missing."""
-    return lambda terms, options, _: getattr(terms[0].expression.str, method)(str(options[0])).fill_null(False)
-
-
-def _replace(terms: tuple[Term, ...], options: Options, _: DType) -> nw.Expr:
-    pattern, replacement, regex = str(options[0]), str(options[1]), bool(options[2])
-    if regex:
-        _check_pattern(pattern)
-        replacement = rust_replacement(replacement)
-    return terms[0].expression.str.replace_all(pattern, replacement, literal=not regex)
-
-
-def rust_replacement(replacement: str) -> str:
-    r"""Python's `\1` and `\g<name>` in the notation of the engine, where `$` needs doubling."""
-    parts: list[str] = []
-    rest = replacement
-    while rest:
-        before, backslash, after = rest.partition("\\")
-        parts.append(before.replace("$", "$$"))
-        if not backslash:
-            break
-        part, rest = _escape(after)
-        parts.append(part)
-    return "".join(parts)
-
-
-_PLAIN_ESCAPES = {"\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
-
-
-def _escape(after: str) -> tuple[str, str]:
-    """What the escape at the start of `after` means, and what follows it."""
-    digits = after[: 2 if after[1:2].isdecimal() else 1]
-    if digits.isdecimal() and digits.isascii() and digits[0] != "0":
-        return f"${{{digits}}}", after[len(digits) :]
-    if after.startswith("g<") and ">" in after:
-        name, _, rest = after[2:].partition(">")
-        if name.isidentifier() or name.isdecimal():
-            return f"${{{name}}}", rest
-    if after[:1] in _PLAIN_ESCAPES:
-        return _PLAIN_ESCAPES[after[0]], after[1:]
-    raise PlanError("This replacement text is not supported.", rule="patterns", suggestion=r"Use \1 or plain text.")
-
-
-def _slice(terms: tuple[Term, ...], options: Options) -> pl.Expr:
-    """Python's text[start:stop] on characters."""
-    text = terms[0].expression
-    length = text.str.len_chars().cast(pl.Int64)
-    begin, end = (_clamped(option, length) for option in options)
-    end = length if options[1] is None else end
-    return text.str.slice(begin, pl.max_horizontal(end - begin, pl.lit(0)))
-
-
-def _clamped(index: Constant, length: pl.Expr) -> pl.Expr:
-    number = max(-(2**40), min(int(index or 0), 2**40))  # longer than any text
-    if number < 0:
-        return pl.max_horizontal(length + number, pl.lit(0))
-    return pl.min_horizontal(pl.lit(number), length)
-
-
 # -- dates ------------------------------------------------------------------------------------------------------------
 def _date(part: Callable[[Any], nw.Expr]) -> Portable:
     def rule(terms: tuple[Term, ...], _: Options, result: DType) -> nw.Expr:
@@ -369,7 +236,7 @@ NATIVE: dict[Function, Native] = {
     Function.LOG2: _numpy(np.log2),
     Function.LOG10: _numpy(np.log10),
     Function.TANH: _numpy(np.tanh),
-    Function.SLICE: _slice,
+    **NATIVE_TEXT,
 }
 
 PORTABLE: dict[Function, Portable] = {
@@ -403,14 +270,7 @@ PORTABLE: dict[Function, Portable] = {
     Function.SIGN: _sign,
     Function.SIN: _float("sin"),
     Function.COS: _float("cos"),
-    Function.LOWER: _text("to_lowercase"),
-    Function.UPPER: _text("to_uppercase"),
-    Function.STRIP: _text("strip_chars"),
-    Function.LENGTH: _length,
-    Function.CONTAINS: _contains,
-    Function.STARTS_WITH: _edge("starts_with"),
-    Function.ENDS_WITH: _edge("ends_with"),
-    Function.REPLACE: _replace,
+    **PORTABLE_TEXT,
     Function.YEAR: _date(lambda of: of.year()),
     Function.MONTH: _date(lambda of: of.month()),
     Function.DAY: _date(lambda of: of.day()),

@@ -17,7 +17,7 @@ from cleanroom_kernel.plan.relations import Distinct, PerUnit, Reduced, Reductio
 from cleanroom_kernel.plan.schema import DType, Role
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
 from cleanroom_kernel.vault.expressions import names_in, project
-from cleanroom_kernel.vault.expressions_functions import Term, no_nan, sort_key
+from cleanroom_kernel.vault.expressions_terms import Term, no_nan, sort_key
 from cleanroom_kernel.vault.rows import Context, Names, Rows, Rule, hidden, kept_columns, over
 from cleanroom_kernel.vault.values import NARWHALS
 
