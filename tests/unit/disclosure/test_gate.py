@@ -352,3 +352,14 @@ def test_two_rooms_do_not_know_each_other(room_of):
     first, second = room_of(TABLES), room_of(TABLES)
     assert isinstance(first, Room)
     assert first.ask(size(patients(first))).receipt.number == second.ask(size(patients(second))).receipt.number == 1
+
+
+def test_a_share_of_a_count_that_rounds_to_nothing_is_undefined():
+    """No division by zero, whatever a policy lets through."""
+    from cleanroom_kernel.disclosure.candidate import CellEvidence, Kind, Statistics
+    from cleanroom_kernel.disclosure.display import show
+    from cleanroom_kernel.disclosure.policy import Policy
+
+    numbers = dict.fromkeys(CellEvidence.__struct_fields__, np.array([1.0]))
+    column = Statistics("s", Kind.SHARE, np.array([1.0]), (), (np.array([1.0]), np.array([1.0])))
+    assert show(column, CellEvidence(**numbers), 0, Policy().snapshot()) is None
