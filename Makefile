@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format bench docs clean
+.PHONY: setup demo test check lab lab-check format bench docs clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,25 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/architecture
+	@if command -v node >/dev/null; then $(MAKE) --no-print-directory lab-check; \
+	else echo "SKIPPED labextension: node is not on this machine"; fi
+
+# The TypeScript half of the JupyterLab extension. What `lab` builds is committed, so that installing needs no Node.
+LAB := cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" &&
+NODE_MODULES := labextension/node_modules/.yarn-state.yml
+
+lab: lab-check
+	$(BIN)/python labextension/generate_types.py
+	$(LAB) jlpm build
+	$(BIN)/python labextension/built_from.py
+
+lab-check: setup $(NODE_MODULES)
+	$(LAB) jlpm check
+	$(LAB) jlpm test
+
+$(NODE_MODULES): labextension/package.json labextension/yarn.lock
+	$(LAB) jlpm install --immutable
+	@touch $@
 
 format: setup
 	$(BIN)/ruff format .

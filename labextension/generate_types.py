@@ -53,7 +53,7 @@ def type_of(schema: dict[str, Any]) -> str:
     return SIMPLE[kind]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int | str:
     current = TARGET.exists() and TARGET.read_text() == generated()
     if "--check" in arguments:
         return 0 if current else f"{TARGET} is not current: run {Path(__file__).name}."

@@ -24,6 +24,7 @@ from jupyter_core.paths import jupyter_data_dir
 from msgspec import Struct
 
 DEFAULT_NAME = "cleanroom"
+LOGO = "logo-svg.svg"  # the name under which Jupyter looks for it
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -165,6 +166,7 @@ def install(connection: Connection, *, prefix: str | os.PathLike[str] | None = N
         "metadata": {"debugger": False},
     }
     (folder / "kernel.json").write_text(json.dumps(specification, indent=1) + "\n")
+    (folder / LOGO).write_bytes((Path(__file__).parent / LOGO).read_bytes())
     return folder
 
 

@@ -194,7 +194,7 @@ class KernelStates(Handler):
 
 
 class FromRoom(Handler):
-    """What the room's server says about the session of a kernel, word for word."""
+    """What the room's server says about the session of a kernel, word for word; null from one that has no answer."""
 
     @web.authenticated
     @authorized
@@ -206,7 +206,10 @@ class FromRoom(Handler):
                 raise Unanswered(Problem.NOT_CONNECTED, WORDS[Problem.NOT_CONNECTED].text)
             content = await self.rooms.ask(connection, f"/api/kernels/{session}/{what}")
         except Unanswered as unanswered:
-            self.answer(unanswered.body, 502)
+            if unanswered.problem is Problem.NOT_PASSED_ON:
+                self.answer(None)
+            else:
+                self.answer(unanswered.body, 502)
         else:
             self.finish(content)
 

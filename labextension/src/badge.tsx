@@ -5,16 +5,14 @@ import { ICodeCellModel } from '@jupyterlab/cells';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { BadgeView } from './badgeview';
 import { IFindings, KEY, ofCell } from './findings';
-import { ReceiptView } from './receipt';
-import { explained, outcome, Outcome, summary } from './words';
-
-const SIGNS: { [outcome in Outcome]: string } = { released: '✓', withheld: '–', refused: '✕' };
 
 export class Badge extends ReactWidget {
   constructor(private readonly model: ICodeCellModel) {
     super();
     this.addClass('crk-Badge');
+    this.node.dataset.lmSuppressShortcuts = 'true'; // Enter is for the button here, not for the notebook
     model.stateChanged.connect(this.update, this);
     model.metadataChanged.connect(this.update, this);
   }
@@ -69,59 +67,4 @@ export class Badge extends ReactWidget {
   private _said: IFindings | null = null;
   private _isOpen = false;
   private _isWaiting = false;
-}
-
-export interface IBadgeProps {
-  readonly findings: IFindings;
-  /** Read from the notebook's file, not heard from the server in this sitting. */
-  readonly fromFile: boolean;
-  readonly isOpen: boolean;
-  readonly onToggle: () => void;
-}
-
-export function BadgeView(props: IBadgeProps): JSX.Element {
-  const { findings, fromFile, isOpen, onToggle } = props;
-  const words = summary(findings);
-  const worst = outcome(findings);
-  return (
-    <>
-      <button
-        className="crk-Badge-button"
-        data-outcome={worst}
-        data-lm-suppress-shortcuts="true"
-        aria-expanded={isOpen}
-        aria-label={`Clean Room: ${words}${fromFile ? ', as saved in this notebook' : ''}. Receipt`}
-        title={fromFile ? 'As saved in this notebook. Run the cell to hear it from the room.' : 'Show the receipt'}
-        onClick={onToggle}
-      >
-        <span aria-hidden="true" className="crk-Badge-sign">
-          {SIGNS[worst]}
-        </span>
-        {words}
-        {fromFile && <span className="crk-Badge-saved"> (saved)</span>}
-      </button>
-      {isOpen && <Details findings={findings} />}
-    </>
-  );
-}
-
-function Details(props: { findings: IFindings }): JSX.Element {
-  const { denials, receipts, released } = props.findings;
-  const more = released - receipts.length;
-  return (
-    <div className="crk-Badge-details">
-      {denials.map(denial => (
-        <p key={`${denial.kind} ${denial.rule}`}>{explained(denial)}</p>
-      ))}
-      {receipts.map(receipt => (
-        <section key={receipt.number} aria-label={`Receipt ${receipt.number}`}>
-          <h4>
-            <span className="crk-Number">#{receipt.number}</span> {receipt.title}
-          </h4>
-          <ReceiptView receipt={receipt} />
-        </section>
-      ))}
-      {more > 0 && <p>{more} earlier receipts of this cell are in the Clean Room panel.</p>}
-    </div>
-  );
 }

@@ -33,8 +33,7 @@ export class Client implements IClient {
   }
 
   async description(kernel: string): Promise<Welcome | null> {
-    const response = await this.fetch(`kernels/${kernel}/room`);
-    return response.ok ? ((await response.json()) as Welcome) : null;
+    return (await this.request(`kernels/${kernel}/room`)) as Welcome | null;
   }
 
   async connect(invitation: Invitation): Promise<SavedConnection> {

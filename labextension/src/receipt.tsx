@@ -4,24 +4,31 @@
 import * as React from 'react';
 
 import { Receipt } from './protocol';
-import { clock, kindOf } from './words';
+import { kindOf, moment, plural } from './words';
 
 export function ReceiptView(props: { receipt: Receipt }): JSX.Element {
   const { receipt } = props;
-  const rows: [string, React.ReactNode][] = [
+  const rows: [string, string][] = [
     ['Kind', kindOf(receipt)],
     ['Units', receipt.units],
     ['Numbers', `${receipt.cells - receipt.suppressed} shown, ${receipt.suppressed} suppressed`],
     ['Precision', receipt.precision],
-    ['Rules', <Rules key="rules" rules={receipt.rules} />],
     ['Policy', receipt.policy],
-    ['Expert', receipt.expert],
-    ['Time', clock(receipt.time)],
-    ['Chain', <code key="chain">{receipt.chain.slice(0, 16)}</code>]
+    ['Released', [receipt.expert && `to ${receipt.expert}`, moment(receipt.time)].filter(Boolean).join(', ')],
+    ['Audit entry', receipt.chain.slice(0, 16)]
   ];
   return (
+    <>
+      <Facts rows={rows} />
+      {receipt.rules.length > 0 && <Rules rules={receipt.rules} />}
+    </>
+  );
+}
+
+export function Facts(props: { rows: readonly [string, string][] }): JSX.Element {
+  return (
     <dl className="crk-Facts">
-      {rows
+      {props.rows
         .filter(([, value]) => value !== '')
         .map(([name, value]) => (
           <React.Fragment key={name}>
@@ -35,16 +42,19 @@ export function ReceiptView(props: { receipt: Receipt }): JSX.Element {
 
 function Rules(props: { rules: readonly string[] }): JSX.Element {
   return (
-    <ul className="crk-Rules">
-      {props.rules.map(rule => {
-        const [name, ...rest] = rule.split(': ');
-        return (
-          <li key={rule}>
-            <b>{name}</b>
-            {rest.length > 0 && `: ${rest.join(': ')}`}
-          </li>
-        );
-      })}
-    </ul>
+    <details className="crk-Rules">
+      <summary>{plural(props.rules.length, 'rule')} held</summary>
+      <ul>
+        {props.rules.map(rule => {
+          const [name, ...rest] = rule.split(': ');
+          return (
+            <li key={rule}>
+              <b>{name}</b>
+              {rest.length > 0 && ` ${rest.join(': ')}`}
+            </li>
+          );
+        })}
+      </ul>
+    </details>
   );
 }

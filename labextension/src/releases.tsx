@@ -71,8 +71,16 @@ function entriesOf(receipts: readonly Receipt[], denied: readonly IDenied[]): En
     ...receipts.map(receipt => ({ time: receipt.time, receipt })),
     ...denied.map(one => ({ time: one.time, denied: one }))
   ];
-  // A receipt's time has seconds, a reply's has more: to the second they compare as text, and sort is stable.
-  return entries.sort((one, other) => (one.time.slice(0, 19) < other.time.slice(0, 19) ? -1 : 1)).reverse();
+  return entries.sort((one, other) => compare(second(one), second(other))).reverse();
+}
+
+/** A receipt's time has seconds, a reply's has more: to the second both compare as text. */
+function second(entry: Entry): string {
+  return entry.time.slice(0, 19);
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
 }
 
 function matches(entry: Entry, wanted: string): boolean {

@@ -3,6 +3,7 @@
  */
 import * as React from 'react';
 
+import { Facts } from './receipt';
 import { IRoomState } from './tokens';
 import { isolation } from './words';
 
@@ -54,21 +55,6 @@ function facts(state: IRoomState): [string, string][] {
     ['Isolation', isolation(session?.tier ?? kernel?.tier ?? '')],
     ['Session', session ? `open (${session.id.slice(0, 8)})` : kernel?.problem ? '' : 'starting']
   ];
-}
-
-function Facts(props: { rows: [string, string][] }): JSX.Element {
-  return (
-    <dl className="crk-Facts">
-      {props.rows
-        .filter(([, value]) => value !== '')
-        .map(([name, value]) => (
-          <React.Fragment key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </React.Fragment>
-        ))}
-    </dl>
-  );
 }
 
 function Unconnected(props: { onConnect: () => void }): JSX.Element {

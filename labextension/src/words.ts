@@ -126,8 +126,14 @@ export function role(column: Column): string {
   return column.one_unit ? 'key of one unit' : ROLES[column.role];
 }
 
-/** A receipt's time of day on the expert's clock. */
+/** Time of day on the expert's clock. */
 export function clock(time: string): string {
-  const moment = new Date(time);
-  return Number.isNaN(moment.getTime()) ? '' : moment.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  const when = new Date(time);
+  return Number.isNaN(when.getTime()) ? '' : when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+}
+
+/** Day and time on the expert's clock. */
+export function moment(time: string): string {
+  const when = new Date(time);
+  return Number.isNaN(when.getTime()) ? '' : when.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
