@@ -18,6 +18,12 @@ from cleanroom_kernel.kernel.connections import Connection, InvitationError
 from cleanroom_kernel.protocol.http import VERSION, WORDS, Problem, ProblemBody
 
 _TIMEOUT = 10
+# Who connects is not in a cell, which is what the protocol's own words are for.
+_SAID = {
+    Problem.UNKNOWN_TOKEN: "The room does not know this invitation. Copy the whole line, or ask for a new one.",
+    Problem.REVOKED: "The owner has revoked this invitation. Ask for a new one.",
+    Problem.LIMITED: "Too many failed logins came from this address. Wait a minute and try again.",
+}
 _LARGEST_ANSWER = 64 * 2**20  # a session's receipts, ten thousand at most
 
 
@@ -64,7 +70,7 @@ def check(connection: Connection) -> None:
     try:
         room = msgspec.json.decode(ask(connection, "/api/room"), type=dict[str, Any])
     except Unanswered as problem:
-        raise InvitationError(problem.message) from None
+        raise InvitationError(_SAID.get(problem.problem, problem.message)) from None
     except ValueError:
         raise InvitationError(_no_room(connection)) from None
     if room.get("protocol") != VERSION:

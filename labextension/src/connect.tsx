@@ -5,7 +5,6 @@
  */
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import { IClient } from './client';
@@ -26,11 +25,6 @@ class ConnectBody extends ReactWidget implements Dialog.IBodyWidget<Invitation> 
 
   render(): JSX.Element {
     return <ConnectForm value={this._value} problem={this.problem} onChange={value => (this._value = value)} />;
-  }
-
-  protected onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    this.renderPromise?.then(() => this.node.querySelector('textarea')?.focus(), undefined);
   }
 }
 
@@ -74,7 +68,7 @@ export function ConnectForm(props: IConnectFormProps): JSX.Element {
         Name (optional)
         <input
           className="jp-mod-styled"
-          placeholder="found from the room"
+          placeholder="chosen for you"
           value={value.name}
           onChange={event => change({ name: event.target.value })}
         />
@@ -90,7 +84,8 @@ export async function askForInvitation(client: IClient): Promise<SavedConnection
   for (;;) {
     const body = new ConnectBody(value, problem);
     const buttons = [Dialog.cancelButton(), Dialog.okButton({ label: 'Connect' })];
-    const result = await showDialog({ title: 'Connect to a clean room', body, buttons });
+    const focusNodeSelector = '.crk-Connect textarea';
+    const result = await showDialog({ title: 'Connect to a clean room', body, buttons, focusNodeSelector });
     if (!result.button.accept || result.value === null) {
       return null;
     }

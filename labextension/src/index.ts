@@ -19,6 +19,7 @@ import { ICleanRoom, INotebooks } from './tokens';
 
 const POLL_MS = 10_000;
 const STARTING_MS = 1_000; // while a session is being started, which takes a few seconds
+const MOST_STARTING = 30;
 const CATEGORY = 'Clean Room';
 
 namespace Command {
@@ -35,16 +36,19 @@ const room: JupyterFrontEndPlugin<ICleanRoom> = {
   provides: ICleanRoom,
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker): ICleanRoom => {
     const model = new RoomModel(new Client(app.serviceManager.serverSettings));
+    let starting = 0;
     const poll = new Poll({
       name: 'cleanroom-kernel:poll',
       factory: async () => {
         await model.refresh();
-        poll.frequency = { ...poll.frequency, interval: model.isStarting ? STARTING_MS : POLL_MS };
+        const isSoon = model.isStarting && ++starting < MOST_STARTING;
+        poll.frequency = { ...poll.frequency, interval: isSoon ? STARTING_MS : POLL_MS };
       },
       frequency: { interval: POLL_MS, backoff: true },
       standby: 'when-hidden'
     });
     const follow = () => {
+      starting = 0;
       model.follow(tracker.currentWidget?.sessionContext.session?.kernel?.id ?? null);
       void poll.refresh();
     };

@@ -53,7 +53,7 @@ function facts(state: IRoomState): [string, string][] {
     ['Expert', last?.expert ?? ''],
     ['Policy', description?.preset ?? last?.policy ?? ''],
     ['Isolation', isolation(session?.tier ?? kernel?.tier ?? '')],
-    ['Session', session ? `open (${session.id.slice(0, 8)})` : kernel?.problem ? '' : 'starting']
+    ['Session', session ? `open (${session.id.slice(0, 8)})` : kernel?.problem ? '' : 'none yet']
   ];
 }
 

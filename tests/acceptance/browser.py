@@ -63,14 +63,14 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(base: Path, data: Path, theme: str = "JupyterLab Light") -> Iterator[Lab]:
+def lab(base: Path, data: Path) -> Iterator[Lab]:
     folder, config, runtime, extensions = (base / name for name in ("work", "config", "runtime", "extensions"))
     for directory in (folder, runtime, extensions):
         directory.mkdir(parents=True)
     (extensions / "cleanroom-kernel").symlink_to(ROOT / "cleanroom_kernel" / "labextension")
     settings = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
     token = secrets.token_hex(16)
     environment = {
         **os.environ,
@@ -85,6 +85,7 @@ def lab(base: Path, data: Path, theme: str = "JupyterLab Light") -> Iterator[Lab
         f"--LabApp.extra_labextensions_path={[str(extensions)]!r}",
         f"--LabApp.workspaces_dir={base}/workspaces",
     ]
+    command += ["--LabApp.expose_app_in_browser=True"]  # as `jupyterapp`, for its commands
     command += [f"--ServerApp.jpserver_extensions={ {EXTENSION: True}!r}"]
     with (base / "lab.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

@@ -46,7 +46,7 @@ def test_another_room_has_a_name_of_its_own_and_a_new_invitation_replaces_the_ol
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda room: room.tokens.clear(), "does not know your token"),
+        (lambda room: room.tokens.clear(), "does not know this invitation"),
         (lambda room: room.answers.update({"/api/room": INFO | {"protocol": 99, "version": "9.9"}}), "kernel 9.9"),
         (lambda room: room.answers.update({"/api/room": b"<html>"}), "no clean room"),
         (lambda room: room.answers.update({"/api/room": [1]}), "no clean room"),
