@@ -50,6 +50,7 @@ class SessionFacts(Struct, frozen=True):
     tier: str
     execution_state: str
     receipts: int
+    expert: str = ""
 
 
 class KernelState(Struct, frozen=True):

@@ -131,6 +131,7 @@ export interface SessionFacts {
   readonly tier: string;
   readonly execution_state: string;
   readonly receipts: number;
+  readonly expert: string;
 }
 
 /** One number of the policy, as the expert may read it. */

@@ -50,7 +50,7 @@ function facts(state: IRoomState): [string, string][] {
   return [
     ['Room', connection?.room ?? ''],
     ['Server', connection ? `${connection.address}${connection.tls ? '' : ' (this machine, not encrypted)'}` : ''],
-    ['Expert', last?.expert ?? ''],
+    ['Expert', session?.expert || last?.expert || ''],
     ['Policy', description?.preset ?? last?.policy ?? ''],
     ['Isolation', isolation(session?.tier ?? kernel?.tier ?? '')],
     ['Session', session ? `open (${session.id.slice(0, 8)})` : kernel?.problem ? '' : 'none yet']

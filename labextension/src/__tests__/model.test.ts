@@ -36,7 +36,7 @@ class Fake implements IClient {
 }
 
 const withReceipts = (count: number, id = 'f'.repeat(32)) =>
-  kernel({ session: { id, tier: 'A', execution_state: 'idle', receipts: count } });
+  kernel({ session: { id, tier: 'A', execution_state: 'idle', receipts: count, expert: 'ada' } });
 
 async function following(state: KernelState): Promise<[RoomModel, Fake]> {
   const fake = new Fake();

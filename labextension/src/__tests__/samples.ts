@@ -26,7 +26,7 @@ export function kernel(more: Partial<KernelState> = {}): KernelState {
     connection: { name: 'cleanroom', room: 'ward', address: 'room.example:8443', tls: true },
     version: '0.1.0',
     tier: 'A',
-    session: { id: 'f'.repeat(32), tier: 'A', execution_state: 'idle', receipts: 0 },
+    session: { id: 'f'.repeat(32), tier: 'A', execution_state: 'idle', receipts: 0, expert: 'ada' },
     problem: null,
     ...more
   };

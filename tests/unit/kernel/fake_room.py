@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 SESSION = "5e" * 16
 TOKEN = "id.secret"
 INFO = {"room": "ward", "protocol": 1, "version": "0.1.0", "tier": "A", "kernel_info": {}}
-FACTS = {"id": SESSION, "tier": "A", "execution_state": "idle", "receipts": 1, "name": "cleanroom", "connections": 1}
+FACTS = {"id": SESSION, "tier": "A", "execution_state": "idle", "receipts": 1, "expert": "ada", "connections": 1}
 
 
 class FakeRoom:

@@ -152,7 +152,13 @@ def test_a_kernel_tells_its_room_and_its_session(jupyter, room, kernel):
     assert (state["tier"], state["session"], state["problem"]) == ("A", None, None)
     jupyter.give_session(kernel, SESSION)
     state = jupyter.ask(f"cleanroom/kernels/{kernel}")[1]
-    assert state["session"] == {"id": SESSION, "tier": "A", "execution_state": "idle", "receipts": 1}
+    assert state["session"] == {
+        "id": SESSION,
+        "tier": "A",
+        "execution_state": "idle",
+        "receipts": 1,
+        "expert": "ada",
+    }
 
 
 def test_receipts_come_as_the_room_sends_them_and_an_unknown_answer_is_null(jupyter, room, kernel):

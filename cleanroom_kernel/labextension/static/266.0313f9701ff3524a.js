@@ -185,8 +185,13 @@
   overflow-wrap: anywhere;
 }
 
-.crk-Releases summary > div {
+.crk-Releases > li > details > summary {
   padding-left: 14px;
+  text-indent: -14px; /* lines after the first stand beside the marker, not under it */
+}
+
+.crk-Releases summary > div {
+  text-indent: 0;
 }
 
 .crk-Releases details > :not(summary) {
