@@ -82,8 +82,7 @@ const TIERS: { [tier: string]: string } = {
   A: 'own namespaces, files and system calls closed',
   'A-': 'own namespaces, system calls closed',
   B: 'files and system calls closed',
-  external: 'a machine of its own, on the owner’s word',
-  none: 'none: for synthetic data only'
+  external: 'a machine of its own, on the owner’s word'
 };
 
 export function isolation(tier: string): string {
@@ -111,7 +110,7 @@ function day(micros: number): string {
 }
 
 function number(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: 6 });
+  return value.toLocaleString('en', { maximumSignificantDigits: 6, useGrouping: false });
 }
 
 const ROLES: { [role: string]: string } = {

@@ -82,7 +82,7 @@ def lab(base: Path, data: Path) -> Iterator[Lab]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
     command += [f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly"]
     command += [
-        f"--LabApp.extra_labextensions_path={[str(extensions)]!r}",
+        f"--LabApp.extra_labextensions_path={extensions}",
         f"--LabApp.workspaces_dir={base}/workspaces",
     ]
     command += ["--LabApp.expose_app_in_browser=True"]  # as `jupyterapp`, for its commands

@@ -34,6 +34,7 @@ test('a denial is explained, a refusal with its rule', () => {
 test('a column shows what it may hold', () => {
   expect(values(age)).toBe('0 to 120 years');
   expect(values(sex)).toBe('female, male');
+  expect(values({ ...age, lower: 1920, upper: 2005, measured_in: '' })).toBe('1920 to 2005');
   expect(values({ ...sex, categories: 'abcdefghij'.split('') })).toBe('a, b, c, d, e, f, g, h … (10 categories)');
   expect(values({ ...age, dtype: 'datetime', lower: 0, upper: 86_400_000_000 })).toBe('1970-01-01 to 1970-01-02');
   expect(values(id)).toBe('');
