@@ -147,9 +147,10 @@ const status: JupyterFrontEndPlugin<void> = {
   id: 'cleanroom-kernel:status',
   description: 'The room and the number of releases, in the status bar.',
   autoStart: true,
-  requires: [ICleanRoom, IStatusBar],
-  activate: (app: JupyterFrontEnd, model: ICleanRoom, bar: IStatusBar) => {
-    bar.registerStatusItem('cleanroom-kernel:status', {
+  requires: [ICleanRoom],
+  optional: [IStatusBar], // Notebook 7 has none
+  activate: (app: JupyterFrontEnd, model: ICleanRoom, bar: IStatusBar | null) => {
+    bar?.registerStatusItem('cleanroom-kernel:status', {
       item: new StatusItem(model, () => void app.commands.execute(Command.show)),
       align: 'left',
       rank: 90,
