@@ -43,8 +43,8 @@ export function BadgeView(props: IBadgeProps): JSX.Element {
 }
 
 function Details(props: { findings: IFindings }): JSX.Element {
-  const { denials, receipts, released } = props.findings;
-  const more = released - receipts.length;
+  const { denials, receipts, fitted, released } = props.findings;
+  const more = fitted + released - receipts.length;
   return (
     <div className="crk-Badge-details">
       {denials.map(denial => (

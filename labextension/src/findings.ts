@@ -21,6 +21,8 @@ export interface IDenial {
 export interface IFindings {
   readonly request: string;
   readonly time: string;
+  /** Models that were fitted, and stay in the room. */
+  readonly fitted: number;
   readonly released: number;
   readonly suppressed: number;
   readonly receipts: readonly Receipt[];
@@ -41,7 +43,8 @@ export function ofReply(request: string, time: string, metadata: unknown): IFind
   return {
     request,
     time,
-    released: receipts.length,
+    fitted: receipts.filter(isFit).length,
+    released: receipts.filter(receipt => !isFit(receipt)).length,
     suppressed: receipts.reduce((sum, receipt) => sum + receipt.suppressed, 0),
     receipts,
     denials
@@ -58,18 +61,20 @@ export function ofCell(metadata: unknown): IFindings | null {
   const denials = list(field(metadata, 'denials')).filter(isDenial);
   const request = field(metadata, 'request');
   const time = field(metadata, 'time');
+  const fitted = field(metadata, 'fitted');
   const released = field(metadata, 'released');
   const suppressed = field(metadata, 'suppressed');
   if (
     typeof request !== 'string' ||
     typeof time !== 'string' ||
+    !isCount(fitted) ||
     !isCount(released) ||
     !isCount(suppressed) ||
-    released + denials.length === 0
+    fitted + released + denials.length === 0
   ) {
     return null;
   }
-  return { request, time, released, suppressed, receipts, denials };
+  return { request, time, fitted, released, suppressed, receipts, denials };
 }
 
 function counted(denied: readonly unknown[]): IDenial[] {
@@ -95,6 +100,11 @@ export function isReceipt(value: unknown): value is Receipt {
     Array.isArray(field(value, 'rules')) &&
     list(field(value, 'rules')).every(rule => typeof rule === 'string')
   );
+}
+
+/** Whether nothing left but the word that a model was fitted, and what it may be used for. */
+export function isFit(receipt: Receipt): boolean {
+  return receipt.output_class === 'model' && receipt.cells === 0;
 }
 
 function isDenial(value: unknown): value is IDenial {

@@ -7,7 +7,7 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { IClient } from './client';
-import { IFindings } from './findings';
+import { IFindings, isFit } from './findings';
 import { Receipt } from './protocol';
 import { ICleanRoom, IDenied, IRoomState } from './tokens';
 
@@ -26,6 +26,10 @@ export class RoomModel implements ICleanRoom {
 
   get isActive(): boolean {
     return !!this._state.kernel?.connection;
+  }
+
+  get released(): number {
+    return this._state.receipts.filter(receipt => !isFit(receipt)).length;
   }
 
   /** Whether a session is on its way. */

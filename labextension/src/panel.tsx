@@ -62,7 +62,7 @@ export function PanelView(props: IPanelProps): JSX.Element {
               </p>
             )}
           </Section>
-          <Section title="Releases" count={room.state.receipts.length}>
+          <Section title="Releases" count={room.released}>
             <ReleasesView
               state={room.state}
               has={request => notebooks.has(request)}

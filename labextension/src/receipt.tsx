@@ -4,14 +4,14 @@
 import * as React from 'react';
 
 import { Receipt } from './protocol';
-import { kindOf, moment, plural } from './words';
+import { kindOf, moment, numbers, plural } from './words';
 
 export function ReceiptView(props: { receipt: Receipt }): JSX.Element {
   const { receipt } = props;
   const rows: [string, string][] = [
     ['Kind', kindOf(receipt)],
     ['Units', receipt.units],
-    ['Numbers', `${receipt.cells - receipt.suppressed} shown, ${receipt.suppressed} suppressed`],
+    ['Numbers', numbers(receipt)],
     ['Precision', receipt.precision],
     ['Policy', receipt.policy],
     ['Released', [receipt.expert && `to ${receipt.expert}`, moment(receipt.time)].filter(Boolean).join(', ')],

@@ -58,8 +58,8 @@ export function ReleasesView(props: IReleasesProps): JSX.Element {
         ))}
       </ul>
       {left > 0 && (
-        <button className="jp-mod-styled crk-Button" onClick={() => show(shown + 4 * PAGE)}>
-          Show {Math.min(left, 4 * PAGE)} of {left.toLocaleString('en')} earlier
+        <button className="jp-mod-styled crk-Button" onClick={() => show(shown + 2 * PAGE)}>
+          Show {Math.min(left, 2 * PAGE)} of {left.toLocaleString('en')} earlier
         </button>
       )}
     </>

@@ -39,7 +39,7 @@ export function StatusView(props: { room: ICleanRoom; open: () => void }): JSX.E
 }
 
 export function statusWords(room: ICleanRoom): string {
-  const { kernel, receipts } = room.state;
+  const kernel = room.state.kernel;
   const name = kernel?.connection?.room || 'no room';
   if (kernel?.problem) {
     return `${name}: ${kernel.problem.problem}`;
@@ -47,5 +47,5 @@ export function statusWords(room: ICleanRoom): string {
   if (!kernel?.session) {
     return name;
   }
-  return `${name} · ${receipts.length.toLocaleString('en')} released`;
+  return `${name} · ${room.released.toLocaleString('en')} released`;
 }

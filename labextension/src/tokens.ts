@@ -34,6 +34,8 @@ export interface ICleanRoom {
   readonly changed: ISignal<ICleanRoom, void>;
   /** Whether the current notebook's kernel is one of a clean room. */
   readonly isActive: boolean;
+  /** Releases of this session; fitted models that stay in the room are none. */
+  readonly released: number;
   /** From now on the room of this kernel, or of none; `refresh` asks about it. */
   follow(kernel: string | null): void;
   /** Ask again. */

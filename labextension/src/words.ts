@@ -1,7 +1,7 @@
 /**
  * Words: how what is known is said. Pure functions, one place for each wording.
  */
-import { IDenial, IFindings } from './findings';
+import { IDenial, IFindings, isFit } from './findings';
 import { Column, Receipt } from './protocol';
 
 export function plural(count: number, one: string, many = `${one}s`): string {
@@ -21,6 +21,9 @@ export function outcome(findings: IFindings): Outcome {
 /** The badge's text: "released 3 · 1 cell suppressed · withheld 1". */
 export function summary(findings: IFindings): string {
   const words = [];
+  if (findings.fitted > 0) {
+    words.push(`fitted ${findings.fitted}`);
+  }
   if (findings.released > 0) {
     words.push(`released ${findings.released}`);
   }
@@ -68,7 +71,7 @@ export function kindOf(receipt: Receipt): string {
 
 /** One line under a release's title. `unit` is what the room calls its privacy unit. */
 export function sizes(receipt: Receipt, unit: string): string {
-  const words = [kindOf(receipt), plural(receipt.cells, 'number')];
+  const words = [kindOf(receipt), isFit(receipt) ? 'stays in the room' : plural(receipt.cells, 'number')];
   if (receipt.suppressed > 0) {
     words.push(`${receipt.suppressed.toLocaleString('en')} suppressed`);
   }
@@ -76,6 +79,14 @@ export function sizes(receipt: Receipt, unit: string): string {
     words.push(`${receipt.units} ${unit}s`);
   }
   return words.join(' · ');
+}
+
+/** What left with a release. */
+export function numbers(receipt: Receipt): string {
+  if (isFit(receipt)) {
+    return 'none; the model stays in the room';
+  }
+  return `${receipt.cells} shown, ${receipt.suppressed} suppressed`;
 }
 
 const TIERS: { [tier: string]: string } = {

@@ -11,6 +11,12 @@ test('findings are the receipts and denials of a reply', () => {
   expect(found?.denials).toEqual([{ kind: 'withheld', rule: 'policy', times: 1 }]);
 });
 
+test('a model that was fitted has not left', () => {
+  const fit = receipt({ number: 2, output_class: 'model', cells: 0, suppressed: 0 });
+  const file = receipt({ number: 3, output_class: 'model', cells: 144, suppressed: 0 });
+  expect(ofReply('r', 'now', reply([fit, file], []))).toMatchObject({ fitted: 1, released: 1 });
+});
+
 test('the same denial is counted, not repeated', () => {
   const metadata = reply([], [denied('refusal', 'limits'), denied('withheld', 'policy'), denied('refusal', 'limits')]);
   expect(ofReply('r', 'now', metadata)?.denials).toEqual([
@@ -42,6 +48,7 @@ test('a file can hold anything, and gets no badge for it', () => {
     [],
     { ...good, released: '3' },
     { ...good, released: -1 },
+    { ...good, fitted: null },
     { ...good, suppressed: 0.5 },
     { ...good, request: undefined },
     { ...good, released: 0 }

@@ -47,7 +47,7 @@ describe('releases', () => {
     expect(node.querySelectorAll('li')).toHaveLength(PAGE);
     expect(node.querySelector('li')!.textContent).toContain('#5000 question 5000');
     click([...node.querySelectorAll('button')].find(button => button.textContent!.startsWith('Show'))!);
-    expect(node.querySelectorAll('li')).toHaveLength(5 * PAGE);
+    expect(node.querySelectorAll('li')).toHaveLength(3 * PAGE);
     type(node, '4321');
     expect([...node.querySelectorAll('li')].map(one => one.textContent)).toEqual([
       expect.stringContaining('#4321 question 4321')

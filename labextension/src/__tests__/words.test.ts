@@ -1,6 +1,6 @@
 import { columnCode, tableCode } from '../code';
 import { IFindings } from '../findings';
-import { explained, isolation, moment, outcome, role, sizes, summary, values } from '../words';
+import { explained, isolation, moment, numbers, outcome, role, sizes, summary, values } from '../words';
 import { receipt, WELCOME } from './samples';
 
 const [patients] = WELCOME.schema.tables;
@@ -9,6 +9,7 @@ const [id, age, sex] = patients.columns;
 const findings = (more: Partial<IFindings>): IFindings => ({
   request: 'r',
   time: '',
+  fitted: 0,
   released: 0,
   suppressed: 0,
   receipts: [],
@@ -21,6 +22,7 @@ const refusal = { kind: 'refusal', rule: 'limits', times: 1 } as const;
 test('a badge says all that happened and shows the worst', () => {
   expect(summary(findings({ released: 3, suppressed: 1 }))).toBe('released 3 · 1 cell suppressed');
   expect(summary(findings({ released: 1, denials: [withheld, refusal] }))).toBe('released 1 · withheld 2 · refused 1');
+  expect(summary(findings({ fitted: 2, released: 1 }))).toBe('fitted 2 · released 1');
   expect(outcome(findings({ released: 1 }))).toBe('released');
   expect(outcome(findings({ released: 1, denials: [withheld] }))).toBe('withheld');
   expect(outcome(findings({ denials: [withheld, refusal] }))).toBe('refused');
@@ -45,6 +47,13 @@ test('a release is sized in the words of its room', () => {
   expect(sizes(receipt({ output_class: 'frequency, linear', cells: 1, suppressed: 0 }), 'household')).toBe(
     'counts, sums or means · 1 number · 100-999 households'
   );
+});
+
+test('a fitted model has no numbers to show', () => {
+  const fit = receipt({ output_class: 'model', cells: 0, suppressed: 0 });
+  expect(sizes(fit, 'patient')).toBe('fitted model · stays in the room · 100-999 patients');
+  expect(numbers(fit)).toMatch(/^none/);
+  expect(numbers(receipt())).toBe('3 shown, 1 suppressed');
 });
 
 test('what is not known is not made up', () => {
