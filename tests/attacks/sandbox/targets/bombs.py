@@ -72,6 +72,7 @@ def processor():
     return MOST_SECONDS
 
 
+time.sleep(0.5)  # a server may take so long to confirm its process, which must not have ended by then
 print(
     json.dumps(
         {"memory": memory, "threads": threads, "files": files, "scratch": scratch, "processor": processor}[
