@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import secrets
 import signal
 import time
 from collections import OrderedDict
@@ -25,7 +26,7 @@ from cleanroom_kernel.kernel.link import Link, Outgoing
 from cleanroom_kernel.kernel.progress import Progress
 from cleanroom_kernel.kernel.sockets import LocalRequest, Sockets
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, RoomInfo, error_reply
-from cleanroom_kernel.protocol.jupyter import Header, Key, Parent, kernel_info, read_header, read_parent
+from cleanroom_kernel.protocol.jupyter import Header, Key, Parent, encode, kernel_info, read_header, read_parent
 from cleanroom_kernel.protocol.websocket import EXPERT_LIMIT, pack, unpack
 
 _MOST_ROUTES = 20_000
@@ -67,6 +68,7 @@ class Metadata(msgspec.Struct, frozen=True):
 class Proxy:
     def __init__(self, connection_file: Path, connection: str, patience: float) -> None:
         self._patience = patience
+        self._process = secrets.token_hex(4)
         self._sockets = Sockets(connection_file, self._from_client)
         self._progress = Progress(connection_file)
         self._link = Link(lambda: connections.load(connection), self._progress, self)
@@ -178,6 +180,7 @@ class Proxy:
             return  # no message of a server of this version
         if number <= self._link.received:
             return
+        parts[2] = self._in_own_bytes(parts[2])
         for missing in range(self._link.received + 1, number):
             self._progress.deliver(missing)
         self._link.received = number
@@ -189,6 +192,11 @@ class Proxy:
         else:
             self._route(channel, header, parent, parts)
             self._progress.deliver(number)
+
+    def _in_own_bytes(self, metadata: bytes) -> bytes:
+        """A message that was handed over but not yet noted when the process died is delivered again by the next one.
+        Jupyter's clients fail on a signature that they have seen, so that must not be the same bytes."""
+        return encode({**msgspec.json.decode(metadata, type=dict[str, Any]), "proxy": self._process})
 
     def _route(self, channel: str, header: Header, parent: Parent, parts: list[bytes]) -> None:
         if header.msg_type.endswith("_reply"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,6 +14,8 @@ from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from cleanroom_kernel.kernel.progress import Progress
 
 
 def notebook(*cells):
@@ -36,8 +39,10 @@ def test_nbclient_names_a_dead_interpreter(cleanroom):
         NotebookClient(notebook("import os; os._exit(1)"), kernel_name=cleanroom, timeout=30).execute()
 
 
-def test_a_crashed_proxy_is_restarted_by_jupyter_and_keeps_its_variables(cleanroom):
-    """As JupyterLab's server does it: its restarter sees the process gone and starts it again."""
+@pytest.mark.parametrize("unnoted", [0, 2], ids=["all noted", "two messages handed over and not yet noted"])
+def test_a_crashed_proxy_is_restarted_by_jupyter_and_keeps_its_variables(cleanroom, unnoted):
+    """As JupyterLab's server does it: its restarter sees the process gone and starts it again. What the process had
+    handed over but not noted is delivered again, which must not look like a replayed signature."""
 
     async def scenario():
         kernels = AsyncMultiKernelManager(kernel_manager_class="jupyter_client.ioloop.AsyncIOLoopKernelManager")
@@ -53,6 +58,7 @@ def test_a_crashed_proxy_is_restarted_by_jupyter_and_keeps_its_variables(cleanro
         assert (await loop.run_in_executor(None, run, client, "kept = 'kept'")).status == "ok"
         first = manager.provisioner.pid
         os.kill(first, signal.SIGKILL)
+        forget_last(manager.connection_file, unnoted)
         await loop.run_in_executor(None, eventually, lambda: manager.provisioner.pid not in (None, first))
         await loop.run_in_executor(None, client.wait_for_ready, 30)
         result = await loop.run_in_executor(None, run, client, "print(kept)")
@@ -61,6 +67,14 @@ def test_a_crashed_proxy_is_restarted_by_jupyter_and_keeps_its_variables(cleanro
         return result.text
 
     assert asyncio.run(scenario()) == "kept\n"
+
+
+def forget_last(connection_file, messages):
+    noted = Progress(Path(connection_file))
+    session, delivered = noted.session, noted.delivered
+    noted.begin(session)
+    for number in range(1, delivered - messages + 1):
+        noted.deliver(number)
 
 
 def test_a_new_notebook_hears_of_its_own_cells_only(cleanroom):
