@@ -111,7 +111,10 @@ ServerMessage = Open | CellStarted | Close
 
 # -- vault -> server --------------------------------------------------------------------------------------------------
 class Opened(Struct, frozen=True, tag="opened", forbid_unknown_fields=True):
+    """`welcome` is what the interpreter is told too; the server shows it to the expert from a hand it trusts."""
+
     version: int
+    welcome: Welcome
 
 
 class OpenFailed(Struct, frozen=True, tag="open-failed", forbid_unknown_fields=True):

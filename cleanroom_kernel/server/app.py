@@ -157,6 +157,13 @@ class Receipts(Handler):
         self.send(self.sessions.get(session_id, self.identity).receipts)
 
 
+class Description(Handler):
+    """Tables and policy, as the vault tells them to the interpreter as well."""
+
+    def get(self, session_id: str) -> None:
+        self.send(self.sessions.get(session_id, self.identity).welcome)
+
+
 class Channels(Handler, WebSocketHandler):
     """One client's websocket: what it sends goes to its session, and it reads the session's journal at its own pace."""
 
@@ -251,6 +258,7 @@ def model(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "name": "cleanroom",
+        "expert": session.identity.name,
         "last_activity": session.last_date,
         "execution_state": "busy" if session.busy else "idle",
         "connections": len(session.sockets),
@@ -266,6 +274,7 @@ def make(door: Door, sessions: Sessions, room: RoomInfo) -> web.Application:
             (r"/api/kernels", Kernels),
             (r"/api/kernels/([0-9a-f]{32})", Kernel),
             (r"/api/kernels/([0-9a-f]{32})/receipts", Receipts),
+            (r"/api/kernels/([0-9a-f]{32})/room", Description),
             (r"/api/kernels/([0-9a-f]{32})/channels", Channels),
         ],
         default_handler_class=Nothing,

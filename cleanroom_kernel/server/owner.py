@@ -62,7 +62,7 @@ def page(connection: Any, since: int, limit: int) -> AuditPage:
 
 
 def detailed(session: Session) -> dict[str, Any]:
-    return {**model(session), "expert": session.identity.name, "address": session.address}
+    return {**model(session), "address": session.address}
 
 
 def make(door: Door, sessions: Sessions) -> web.Application:

@@ -27,6 +27,7 @@ from cleanroom_kernel.protocol.messages import (
     Opened,
     OpenFailed,
     VaultNotice,
+    Welcome,
 )
 from cleanroom_kernel.server.launching import Launcher, Process, Role
 from cleanroom_kernel.server.places import private_directory, remove
@@ -76,17 +77,17 @@ class Pair:
         self._endings: list[asyncio.Task[None]] = []
         self._processes: dict[Role, Process] = {}
         self._vault: VaultLine | None = None
-        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._kept = ExitStack()
         self._burial: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def start(self, opening: Open) -> None:
-        """Start both and return when the vault has opened the room. Raises `StartFailed`."""
+    async def start(self, opening: Open) -> Welcome:
+        """Start both and return, when the vault has opened the room, what it says of it. Raises `StartFailed`."""
         try:
             await self._spawn()
             self._vault.send(opening)
-            await asyncio.wait_for(asyncio.shield(self._opened), self._setup.start_timeout)
+            return await asyncio.wait_for(asyncio.shield(self._opened), self._setup.start_timeout)
         except (OSError, TimeoutError) as error:
             log.error("a session's processes did not start: %r", error)
             raise StartFailed("the processes did not start") from error
@@ -256,7 +257,7 @@ class Pair:
             if self._opened.done():
                 return
             if isinstance(notice, Opened):
-                self._opened.set_result(None)
+                self._opened.set_result(notice.welcome)
             else:
                 log.error("the vault could not open the room: %s", notice.message)
                 self._opened.set_exception(StartFailed("the vault could not open the room"))

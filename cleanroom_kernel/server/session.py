@@ -22,7 +22,7 @@ from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, error_reply
 from cleanroom_kernel.protocol.jupyter import encode, now, read_header
-from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice
+from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice, Welcome
 from cleanroom_kernel.protocol.release import Receipt
 from cleanroom_kernel.protocol.websocket import BadMessage, unpack
 from cleanroom_kernel.server import auth
@@ -73,6 +73,7 @@ class Session:
         self.born = self.last_activity = time.monotonic()
         self.last_date = now()
         self.ending: Ending | None = None
+        self.welcome: Welcome | None = None  # the room as its vault describes it, once that is open
         self._host, self._on_end = host, ended
         self._out = Outbox(self.id, identity.name, self.journal, host.rules, host.auditor.note)
         self._pair: Pair | None = None
@@ -127,7 +128,7 @@ class Session:
         pair = Pair(self._host.setup, self)
         self._pair = self._interrupts.pair = pair
         try:
-            await pair.start(self._host.opening(self.id, self.identity.name))
+            self.welcome = await pair.start(self._host.opening(self.id, self.identity.name))
         except StartFailed:
             await pair.close()
             raise

@@ -90,7 +90,7 @@ def _opened(lines: Lines, log: Log) -> Desk | None:
         log(described(error))
         lines.notify(OpenFailed("The room could not be opened; the vault's log says where it failed."))
         return None
-    lines.notify(Opened(VERSION))
+    lines.notify(Opened(VERSION, welcome(desk)))
     return desk
 
 

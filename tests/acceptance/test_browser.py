@@ -137,6 +137,20 @@ def test_what_a_cell_asked_stands_under_it_and_in_the_panel(notebook):
     assert panel.locator(".crk-Releases > li").first.inner_text().startswith("withheld")
 
 
+def test_a_click_on_a_column_of_the_panel_puts_it_into_the_notebook(notebook):
+    page = notebook("1")
+    command(page, "cleanroom:show-panel")
+    panel = page.get_by_role("region", name="Clean Room")
+    panel.get_by_label("Find a column").fill("creatinine at")
+    table = panel.locator(".crk-Table", has_text="encounters")
+    assert "1,000-9,999 patients" in table.locator("summary").inner_text()
+    assert "0.2 to 18 mg/dL" in table.inner_text()
+    page.locator(".jp-Cell").first.click()
+    page.keyboard.press("Control+A")
+    table.get_by_role("button", name='Insert room["encounters"]["creatinine"]').click()
+    page.locator(".jp-Cell .cm-content", has_text='room["encounters"]["creatinine"]').wait_for()
+
+
 def test_a_saved_badge_says_that_it_is_from_the_file(notebook):
     page = notebook(LOAD, "encounters.age.mean()")
     run_all(page)

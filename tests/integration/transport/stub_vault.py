@@ -32,6 +32,7 @@ from cleanroom_kernel.protocol.release import Array, Artifact, Receipt, Release,
 
 COLUMNS = (Column("patient", DType.INTEGER, role=Role.UNIT), Column("age", DType.INTEGER, lower=0, upper=120))
 SCHEMA = RoomSchema("ward", (TableSchema("patients", COLUMNS),))
+WELCOME = Welcome(VERSION, SCHEMA, "standard", (), {"patients": "100-999"})
 
 
 class StubVault:
@@ -56,7 +57,7 @@ class StubVault:
             case Open():
                 self.opening = message
                 refused = "refuse to open" in message.policy
-                self.server.send(OpenFailed("the tables are not there") if refused else Opened(1))
+                self.server.send(OpenFailed("the tables are not there") if refused else Opened(1, WELCOME))
             case CellStarted(cell):
                 self.cell = cell
             case Close():
@@ -65,7 +66,7 @@ class StubVault:
     def answer(self, request) -> bool:
         match request:
             case Hello(number):
-                self.interpreter.send(Reply(number, Welcome(VERSION, SCHEMA, "standard", (), {"patients": "100-999"})))
+                self.interpreter.send(Reply(number, WELCOME))
             case Disclose(number, b"release"):
                 receipt = self.receipt()
                 self.server.send(Released(receipt))

@@ -109,7 +109,7 @@ async def test_too_many_failed_logins_silence_an_address_for_a_while(own_server)
 async def test_another_experts_session_does_not_exist(server, ada):
     mine, theirs = Expert(server, ada), Expert(server, server.invite("eve"))
     socket = await mine.open()
-    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/receipts")):
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/receipts"), ("GET", "/room")):
         response = await theirs.fetch(method, f"/api/kernels/{socket.session}{path}")
         assert (response.code, json.loads(response.body)["reason"]) == (404, "")
     with pytest.raises(HTTPClientError, match="404"):

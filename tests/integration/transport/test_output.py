@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 from harness import VAULT, Expert, Message, ask, cell, frame, kernel, run
@@ -215,6 +216,19 @@ def test_receipts_come_with_the_reply_of_their_cell_and_can_be_listed(server):
     assert [denied["kind"] for denied in found["denied"]] == ["withheld"]
     assert next(m for m in none if m.kind == "execute_reply").metadata["cleanroom"]["receipts"] == []
     assert listed.count(b'"mean of age"') == 2
+
+
+def test_the_room_is_described_by_the_vault_and_the_session_names_its_expert(server):
+    async def scenario():
+        expert = Expert(server, server.invite("ada"))
+        socket = await expert.open()
+        session = f"/api/kernels/{socket.session}"
+        return (await expert.fetch("GET", f"{session}/room")).body, (await expert.fetch("GET", session)).body
+
+    room, session = map(json.loads, asyncio.run(scenario()))
+    assert [column["name"] for column in room["schema"]["tables"][0]["columns"]] == ["patient", "age"]
+    assert (room["preset"], room["units"]) == ("standard", {"patients": "100-999"})
+    assert session["expert"] == "ada"
 
 
 def test_receipts_belong_to_the_cell_that_ran_although_all_cells_were_sent_at_once(server):

@@ -45,7 +45,7 @@ def place(tmp_path):
 @pytest.fixture
 def vault(place):
     with Vault(place) as vault:
-        assert vault.opened == Opened(1)
+        assert isinstance(vault.opened, Opened)
         yield vault
 
 
@@ -53,6 +53,7 @@ def vault(place):
 def test_hello_is_answered_with_the_public_room_and_the_policy(vault):
     welcome = vault.ask(Hello(vault.next(), 1)).answer
     assert isinstance(welcome, Welcome)
+    assert vault.opened.welcome == welcome  # the server is told the same
     assert [table.name for table in welcome.schema.tables] == ["stays"]
     assert welcome.units == {"stays": "10-99"}
     assert welcome.preset == "standard"
