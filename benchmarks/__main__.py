@@ -6,14 +6,16 @@ import datetime
 import os
 import platform
 import sys
+from collections.abc import Callable
 
-from benchmarks import notebook, roundtrip, start
+from benchmarks import notebook, roundtrip, start, usefulness
 from benchmarks.table import markdown
 
-BENCHMARKS = {
-    "roundtrip": (roundtrip.run, "plain ipykernel"),
-    "start": (start.run, "plain ipykernel"),
-    "notebook": (notebook.run, "plain pandas in ipykernel"),
+BENCHMARKS: dict[str, Callable[[], str]] = {
+    "roundtrip": lambda: markdown(roundtrip.run(), "plain ipykernel"),
+    "start": lambda: markdown(start.run(), "plain ipykernel"),
+    "notebook": lambda: markdown(notebook.run(), "plain pandas in ipykernel"),
+    "usefulness": usefulness.run,
 }
 
 
@@ -23,9 +25,8 @@ def main(names: list[str]) -> None:
         raise SystemExit(f"There is no benchmark {', '.join(sorted(unknown))}. There are: {', '.join(BENCHMARKS)}.")
     print(f"{datetime.date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in names or BENCHMARKS:
-        run, peer = BENCHMARKS[name]
         print(f"\n## {name}\n\n`python -m benchmarks {name}`\n")
-        print(markdown(run(), peer), flush=True)
+        print(BENCHMARKS[name](), flush=True)
 
 
 main(sys.argv[1:])
