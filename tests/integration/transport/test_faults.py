@@ -187,9 +187,14 @@ def test_an_interrupt_cancels_cells_that_wait_for_the_line(relay, relayed):
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6])
 def test_an_interrupt_reaches_a_cell_that_has_not_begun(cleanroom, delay):
-    """The notebook is ready before its interpreter is: an interrupt must not fall between them."""
+    """The notebook is ready before its interpreter is: an interrupt must not fall between them.
+
+    Cell and interrupt come by two sockets, where one may overtake the other: so wait until the cell is with the kernel,
+    which then answers what came after it by the same socket.
+    """
     with kernel(cleanroom) as (manager, client):
         cell = client.execute("import time; time.sleep(20)")
+        client.kernel_info(reply=True, timeout=10)
         time.sleep(delay)
         manager.interrupt_kernel()
         assert collect(client, cell).reply["ename"] == "KeyboardInterrupt"
