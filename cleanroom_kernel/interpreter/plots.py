@@ -1,7 +1,7 @@
 """Plots of rows, drawn from released aggregates: histograms from counts of bins, boxes from quantiles.
 
 Promise: what is drawn is what was released, one question per plot and column; a plot that would show single rows
-(a scatter, a strip, outliers) is not drawn.
+(points of a scatter, a strip, outliers) is not drawn.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from cleanroom_kernel.interpreter.binning import cut, endpoints
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.lazily import when_imported
+from cleanroom_kernel.interpreter.plots_binned import counts_of, density, noted, scatter
 from cleanroom_kernel.interpreter.reductions import without_identifiers
 from cleanroom_kernel.plan.schema import DType
 
@@ -27,28 +27,8 @@ BOX = (0.05, 0.25, 0.5, 0.75, 0.95)  # whiskers and box; a value beyond them wou
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 def histogram(column: Column, bins: Any = 10, span: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Counts and edges as np.histogram gives them; a bin that is not shown counts nothing."""
-    if isinstance(bins, str):
-        bins = 10
-    if isinstance(bins, (int, np.integer)):
-        low, high = span or _ends(column)
-        edges = np.linspace(low, high, int(bins) + 1)
-    else:
-        edges = np.asarray(bins, dtype=float)
-    closed = [*edges[:-1], np.nextafter(edges[-1], np.inf)]  # the last bin holds its upper edge
-    shown = cut(column, closed, right=False, labels=False).value_counts()
-    counts = np.zeros(len(edges) - 1)
-    for position, count in shown.dropna().items():
-        counts[int(position)] = count
-    return counts, edges
-
-
-def _ends(column: Column) -> tuple[float, float]:
-    """From the smallest to the largest value where they are known, else between the ends of a box's whiskers."""
-    try:
-        return endpoints(column)
-    except HandleError:
-        low, high = column.quantile([BOX[0], BOX[-1]])
-        return float(low), float(high)
+    counts, edges = counts_of(column, bins, span)
+    return np.nan_to_num(counts), edges
 
 
 def box(column: Column, label: Any) -> dict[str, Any]:
@@ -61,11 +41,16 @@ def _box(label: Any, low: float, first: float, middle: float, third: float, high
 
 
 def grouped_boxes(frame: Frame, column: Any, by: Any) -> list[dict[str, Any]]:
+    table = box_statistics(frame, column, by).dropna()
+    return [_box(label, *row) for label, row in zip(table.index, table.to_numpy(), strict=True)]
+
+
+def box_statistics(frame: Frame, column: Any, by: Any) -> pd.DataFrame:
+    """The quantiles of a box for each group, in one question."""
     statistics = [functools.partial(_share, share=share) for share in BOX]
     for statistic, share in zip(statistics, BOX, strict=True):
         statistic.__name__ = f"quantile {share}"  # type: ignore[attr-defined]
-    table = frame.groupby(by)[column].agg(statistics).dropna()
-    return [_box(label, *row) for label, row in zip(table.index, table.to_numpy(), strict=True)]
+    return frame.groupby(by)[column].agg(statistics)
 
 
 def _share(column: Column, share: float) -> Any:
@@ -92,8 +77,9 @@ def hist_column(
 
 
 def _draw(axes: Any, column: Column, bins: Any, options: dict[str, Any]) -> Any:
-    counts, edges = histogram(column, bins, options.pop("range", None))
-    return axes.hist(edges[:-1], bins=edges, weights=counts, **options)
+    counts, edges = counts_of(column, bins, options.pop("range", None))
+    noted(axes, int(np.isnan(counts).sum()))
+    return axes.hist(edges[:-1], bins=edges, weights=np.nan_to_num(counts), **options)
 
 
 @method(Frame, name="hist")
@@ -156,8 +142,9 @@ class Plot:
         self._handle = handle
 
     def __call__(self, *args: Any, kind: str = "line", **options: Any) -> Any:
-        known = {"hist": self.hist, "box": self.box}.get(kind)
-        return known(**options) if known is not None else _no_plot(kind)
+        known = {"hist": self.hist, "box": self.box, "kde": self.kde, "density": self.kde}
+        known |= {"scatter": self.scatter, "hexbin": self.scatter}
+        return known[kind](*args, **options) if kind in known else _no_plot(kind)
 
     def hist(self, bins: Any = 10, ax: Any = None, figsize: Any = None, **options: Any) -> Any:
         axes = _axes(ax, figsize)
@@ -174,6 +161,24 @@ class Plot:
         handle = self._handle if isinstance(self._handle, Frame) else self._handle.to_frame(self._handle.name or 0)
         return handle.boxplot(ax=ax, figsize=figsize)
 
+    def kde(self, ax: Any = None, figsize: Any = None, **options: Any) -> Any:
+        axes = _axes(ax, figsize)
+        names = [None] if isinstance(self._handle, Column) else _numeric(self._handle, None)
+        for column in (self._handle if name is None else self._handle._column(name) for name in names):
+            density(axes, column, label=str(column.name), **options)
+        return axes
+
+    density = kde
+
+    def scatter(self, x: Any, y: Any, ax: Any = None, figsize: Any = None, **options: Any) -> Any:
+        """Counts of the bins of a grid, since each point would be a patient."""
+        axes = _axes(ax, figsize)
+        bins = {"bins": options["gridsize"]} if isinstance(options.get("gridsize"), int) else {}
+        scatter(axes, self._handle[x], self._handle[y], cmap=options.get("colormap", options.get("cmap")), **bins)
+        return axes
+
+    hexbin = scatter
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -183,7 +188,7 @@ class Plot:
 def _no_plot(kind: str) -> NoReturn:
     raise Unavailable(
         f"A {kind} plot of rows would show single patients.",
-        suggestion="Plot an aggregate: value_counts().plot.bar(), groupby(…).mean().plot(), or hist and box.",
+        suggestion="Plot an aggregate: value_counts().plot.bar(), groupby(…).mean().plot(); or hist, box, kde, hexbin.",
     )
 
 
@@ -197,7 +202,7 @@ def install() -> None:
 
 
 def _wrap_axes(module: ModuleType) -> None:
-    for name, ours in (("hist", _axes_hist), ("boxplot", _axes_boxplot)):
+    for name, ours in AXES.items():
         original = getattr(module.Axes, name)
         if not hasattr(original, "_clean_room"):
             setattr(module.Axes, name, _wrapped(original, ours))
@@ -205,18 +210,19 @@ def _wrap_axes(module: ModuleType) -> None:
 
 def _wrapped(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def call(self: Any, x: Any, *args: Any, **options: Any) -> Any:
-        several = x if isinstance(x, (list, tuple)) else [x]
-        if any(isinstance(each, Column) for each in several):
-            return ours(self, list(several), *args, **options)
-        return original(self, x, *args, **options)
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        several = [each for value in args for each in (value if isinstance(value, (list, tuple)) else [value])]
+        if any(isinstance(each, Column) for each in (*several, *options.values())):
+            return ours(self, *args, **options)
+        return original(self, *args, **options)
 
     call._clean_room = True  # type: ignore[attr-defined]
     return call
 
 
-def _axes_hist(axes: Any, columns: list[Column], bins: Any = None, **options: Any) -> Any:
+def _axes_hist(axes: Any, x: Any, bins: Any = None, **options: Any) -> Any:
     """plt.hist(df.age): matplotlib's own, of released counts. Several columns share the edges of the first."""
+    columns = list(x) if isinstance(x, (list, tuple)) else [x]
     span = options.pop("range", None)
     if options.pop("weights", None) is not None:
         raise HandleError("A histogram of rows takes no weights.")
@@ -227,8 +233,28 @@ def _axes_hist(axes: Any, columns: list[Column], bins: Any = None, **options: An
     return axes.hist([edges[:-1]] * len(columns), bins=edges, weights=weights, **options)
 
 
-def _axes_boxplot(axes: Any, columns: list[Column], *args: Any, labels: Any = None, **options: Any) -> Any:
+def _axes_boxplot(axes: Any, x: Any, *args: Any, labels: Any = None, **options: Any) -> Any:
+    columns = list(x) if isinstance(x, (list, tuple)) else [x]
     names = options.get("tick_labels") or labels or [column.name or number for number, column in enumerate(columns, 1)]
     boxes = [box(column, name) for column, name in zip(columns, names, strict=True)]
     kept = {name: options[name] for name in ("positions", "widths", "patch_artist", "vert") if name in options}
     return axes.bxp(boxes, showfliers=False, **kept)
+
+
+def _axes_scatter(axes: Any, x: Any, y: Any, *args: Any, **options: Any) -> Any:
+    if not isinstance(x, Column) or not isinstance(y, Column):
+        raise HandleError("A scatter of rows takes two columns of the room.", suggestion="plt.scatter(df.x, df.y)")
+    return scatter(axes, x, y, cmap=options.get("cmap"))
+
+
+def _refusing(kind: str) -> Callable[..., Any]:
+    return lambda axes, *args, **options: _no_plot(kind)
+
+
+AXES: dict[str, Callable[..., Any]] = {
+    "hist": _axes_hist,
+    "boxplot": _axes_boxplot,
+    "scatter": _axes_scatter,
+    "hexbin": _axes_scatter,
+    **{name: _refusing(kind) for name, kind in (("plot", "line"), ("bar", "bar"), ("barh", "bar"), ("pie", "pie"))},
+}
