@@ -20,6 +20,7 @@ from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, Py
 
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
+from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.main import Server
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.sandbox.settings import Sandbox
@@ -54,7 +55,7 @@ class Room(Configurable):
 # Set by the command itself, or by tests alone; the template leaves them out.
 _INTERNAL = {"Server.room", "Server.state", "Server.name", "Server.vault_command", "Server.interpreter_startup"}
 
-CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Server, OutputPolicy, Sandbox)
+CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Server, Fits, OutputPolicy, Sandbox)
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, CleanRoomWithheld, VaultLost
 from cleanroom_kernel.plan.bases import Aggregate
@@ -28,6 +28,7 @@ from cleanroom_kernel.protocol.messages import (
     Foreseen,
     Hello,
     InterpreterRequest,
+    Progress,
     Reply,
     Welcome,
 )
@@ -43,6 +44,23 @@ class Foresight(BaseException):
     """
 
 
+class Bulletin(Protocol):
+    """Where the news of one answer's making is shown."""
+
+    def show(self, progress: Progress) -> None: ...
+    def close(self, *, interrupted: bool) -> None: ...
+
+
+class Unseen:
+    """A bulletin outside a notebook."""
+
+    def show(self, progress: Progress) -> None:
+        pass
+
+    def close(self, *, interrupted: bool) -> None:
+        pass
+
+
 class Connection:
     """The interpreter's end of the border to the vault."""
 
@@ -53,6 +71,7 @@ class Connection:
         self._owner = os.getpid()
         self._foreseen: list[tuple[Aggregate, tuple[str, ...]]] | None = None
         self.receipts: list[Receipt] = []
+        self.bulletin: Callable[[], Bulletin] = Unseen
         self.welcome: Welcome = self._expect(self._exchange(Hello(number=self._next(), version=VERSION)), Welcome)
 
     @classmethod
@@ -101,11 +120,7 @@ class Connection:
         try:
             with _uninterrupted():
                 self._channel.send(request)
-            while True:
-                _wait(self._channel.fileno())
-                reply = self._channel.receive()
-                if reply.number in (request.number, 0):
-                    return reply.answer
+            return self._answer(request.number)
         except BadFrame as broken:
             raise VaultLost("The vault sent an answer that is too large or unreadable.") from broken
         except (ChannelClosed, OSError) as gone:
@@ -113,6 +128,23 @@ class Connection:
                 "The vault of this session has ended.",
                 suggestion="Restart the kernel and run the notebook again; what was released stays released.",
             ) from gone
+
+    def _answer(self, number: int) -> object:
+        """The vault's answer to a request; meanwhile it may say how a fit goes on."""
+        bulletin = self.bulletin()
+        try:
+            while True:
+                _wait(self._channel.fileno())
+                reply = self._channel.receive()
+                if isinstance(reply.answer, Progress):
+                    if reply.number == number:
+                        bulletin.show(reply.answer)
+                elif reply.number in (number, 0):
+                    bulletin.close(interrupted=False)
+                    return reply.answer
+        except KeyboardInterrupt:
+            bulletin.close(interrupted=True)
+            raise KeyboardInterrupt("The vault's answer was not waited for; a fit that went on has ended.") from None
 
     def _released(self, answer: object) -> tuple[Payload, Receipt]:
         release = self._expect(answer, Release)

@@ -18,6 +18,7 @@ from cleanroom_kernel.interpreter import (
     hooks_pandas,
     hooks_sklearn,
     inert,
+    learn_progress,
     overview,
     plots,
     query,
@@ -37,6 +38,7 @@ FAMILIES = (accessors, distributions, hooks_numpy, inert, overview, plots, query
 def start(vault_socket: socket.socket, shell: Any) -> Room:
     """Greet the vault, put `room` into the notebook's namespace, install hooks, formatters and the card for errors."""
     link = Connection.over(vault_socket)
+    link.bulletin = learn_progress.Bulletin
     connection.use(link)
     room = Room(link)
     hooks_pandas.install(room)

@@ -74,14 +74,33 @@ class Foreseen(Struct, frozen=True, tag="foreseen", forbid_unknown_fields=True):
     rules: tuple[str, ...]
 
 
+class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
+    """A fit goes on: for so many seconds, with `done` of `total` pieces (fits, trees) behind it, if it has any.
+
+    Time and the estimator's description alone: no score, no loss, nothing that was found.
+    """
+
+    seconds: int
+    what: str
+    done: int
+    total: int
+
+
 class Reply(Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer to request `number`; 0 where the request was too broken to have one."""
+    """The answer to request `number`; 0 where the request was too broken to have one. Progress may come before it."""
 
     number: int
-    answer: Welcome | Foreseen | Release | Withheld | Refusal
+    answer: Welcome | Foreseen | Release | Withheld | Refusal | Progress
 
 
 # -- server -> vault --------------------------------------------------------------------------------------------------
+class FitLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one fit may take: bytes of memory, and seconds."""
+
+    memory: int = 4 << 30
+    seconds: float = 240.0
+
+
 class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     """First message on a session's server link: where the prepared room lies, for whom, under which policy.
 
@@ -94,6 +113,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     room: str
     state: str
     policy: dict[str, bool | int | float | str]
+    fits: FitLimits = FitLimits()
 
 
 class CellStarted(Struct, frozen=True, tag="cell", forbid_unknown_fields=True):
@@ -102,11 +122,15 @@ class CellStarted(Struct, frozen=True, tag="cell", forbid_unknown_fields=True):
     cell: str
 
 
+class Interrupt(Struct, frozen=True, tag="interrupt", forbid_unknown_fields=True):
+    """The expert interrupts: a fit that goes on is to be ended."""
+
+
 class Close(Struct, frozen=True, tag="close", forbid_unknown_fields=True):
     """End of the session."""
 
 
-ServerMessage = Open | CellStarted | Close
+ServerMessage = Open | CellStarted | Interrupt | Close
 
 
 # -- vault -> server --------------------------------------------------------------------------------------------------
@@ -144,4 +168,11 @@ class Delivered(Struct, frozen=True, tag="delivered", forbid_unknown_fields=True
     artifact: Artifact
 
 
-VaultNotice = Opened | OpenFailed | Released | Denied | Delivered
+class WorkerWanted(Struct, frozen=True, tag="worker", forbid_unknown_fields=True):
+    """The vault needs a process that fits models, in the place of the one it has, which is to be killed.
+
+    The answer comes on the line of supply: one byte, and with it a socket to the new worker if there is one.
+    """
+
+
+VaultNotice = Opened | OpenFailed | Released | Denied | Delivered | WorkerWanted

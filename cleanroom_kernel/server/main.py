@@ -31,6 +31,7 @@ from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
 from cleanroom_kernel.server import app, auth, certificate, owner
 from cleanroom_kernel.server.auditing import Auditor
+from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
@@ -236,9 +237,10 @@ def _listen(
 
 def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Auditor, launcher: Launcher) -> Host:
     rules = OutputPolicy(config=config).snapshot()
+    fits = Fits(config=config).snapshot()
 
     def opening(session: str, expert: str) -> Open:
-        return Open(session=session, expert=expert, room=server.room, state=server.state, policy=policy)
+        return Open(session=session, expert=expert, room=server.room, state=server.state, policy=policy, fits=fits)
 
     return Host(
         room=server.room_name,

@@ -1,4 +1,4 @@
-"""Pair: one vault and one interpreter, started together, and the three lines to them.
+"""Pair: one vault and one interpreter, started together, the lines to them, and the worker that fits the vault's models.
 
 Promise: whatever the processes do, the owner of a pair hears of it by a callback (a message, a notice, a death), and
 after `close` nothing of a pair is left: no process, no socket, no directory. Notices come from the vault's own line,
@@ -23,16 +23,19 @@ from cleanroom_kernel.protocol.channel import frame
 from cleanroom_kernel.protocol.jupyter import Signer
 from cleanroom_kernel.protocol.messages import (
     CellStarted,
+    Interrupt,
     Open,
     Opened,
     OpenFailed,
     VaultNotice,
     Welcome,
+    WorkerWanted,
 )
 from cleanroom_kernel.server.launching import Launcher, Process, Role
 from cleanroom_kernel.server.places import private_directory, remove
 from cleanroom_kernel.server.tail import Tail
 from cleanroom_kernel.server.vaultline import VaultLine
+from cleanroom_kernel.server.workers import Workers
 from cleanroom_kernel.server.zmtp import Link, Part, ZmtpError
 
 INTERPRETER = "cleanroom_kernel.interpreter"
@@ -77,6 +80,7 @@ class Pair:
         self._endings: list[asyncio.Task[None]] = []
         self._processes: dict[Role, Process] = {}
         self._vault: VaultLine | None = None
+        self._workers = Workers(setup.launcher)
         self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._kept = ExitStack()
         self._burial: asyncio.Task[None] | None = None
@@ -111,6 +115,9 @@ class Pair:
         await self._vault.settled()
 
     def interrupt(self) -> None:
+        """A fit of the vault's that the cell waits for ends too."""
+        if self._vault is not None:
+            self._vault.send(Interrupt())
         if "interpreter" in self._processes:
             self._processes["interpreter"].interrupt()
 
@@ -131,11 +138,13 @@ class Pair:
         if self._vault is not None:
             await self._vault.close(_CLOSE_SECONDS)
         await asyncio.gather(*(asyncio.to_thread(process.close) for process in self._processes.values()))
+        await self._workers.close()
         self._kept.close()
 
     # -- start --------------------------------------------------------------------------------------------------------
     async def _spawn(self) -> None:
         with ExitStack() as handed_over:  # descriptors that are the children's alone once they run
+            handed_over.callback(self._workers.theirs.close)
             ours_vault, theirs_vault = _pair_of_sockets(handed_over)
             self._vault = await VaultLine.open(ours_vault, self._notice)
             inner_vault, inner_interpreter = socket.socketpair()
@@ -150,8 +159,10 @@ class Pair:
                     str(inner_vault.fileno()),
                     "--server-fd",
                     str(theirs_vault.fileno()),
+                    "--supply-fd",
+                    str(self._workers.theirs.fileno()),
                 ],
-                (inner_vault.fileno(), theirs_vault.fileno()),
+                (inner_vault.fileno(), theirs_vault.fileno(), self._workers.theirs.fileno()),
             )
             config = self._configuration(sockets, inner_interpreter.fileno(), handed_over)
             descriptors = {name: made.fileno() for name, made in sockets.items()}
@@ -261,6 +272,9 @@ class Pair:
             else:
                 log.error("the vault could not open the room: %s", notice.message)
                 self._opened.set_exception(StartFailed("the vault could not open the room"))
+        elif isinstance(notice, WorkerWanted):
+            if not self._closed:
+                self._workers.wanted()
         else:
             self._listener.noticed(notice)
 

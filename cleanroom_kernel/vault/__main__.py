@@ -1,35 +1,29 @@
 """The vault's two processes: `session` answers one interpreter, `prepare` lays out a room's tables.
 
-Promise: whatever libraries or the runtime print (warnings, panics) goes nowhere, because it may quote a value; what
-reaches standard error is our own words. No other process of the same user can read this one's memory.
+Promise: what reaches standard error is our own words. No other process of the same user can read this one's memory.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import os
 import signal
 import socket
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import msgspec
-import numpy as np
 
-from cleanroom_kernel.vault.failures import FAILURES, described
-
-_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+from cleanroom_kernel.vault.failures import FAILURES
+from cleanroom_kernel.vault.silence import close_memory, described, silence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    _close_memory()
+    close_memory()
     os.umask(0o077)
-    log, output = _silence()
+    log, output = silence("vault")
     if options.command == "prepare":
         return _prepare(log, output)
     return _session(options, log)
@@ -40,7 +34,12 @@ def _session(options: argparse.Namespace, log: Callable[[str], None]) -> int:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the interpreter; we end when our lines do
     try:
-        serve(socket.socket(fileno=options.interpreter_fd), socket.socket(fileno=options.server_fd), log)
+        serve(
+            socket.socket(fileno=options.interpreter_fd),
+            socket.socket(fileno=options.server_fd),
+            socket.socket(fileno=options.supply_fd),
+            log,
+        )
     except FAILURES as error:
         log(described(error))
         return 1
@@ -67,34 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     session = commands.add_parser("session", help="answer one interpreter")
     session.add_argument("--interpreter-fd", type=int, required=True)
     session.add_argument("--server-fd", type=int, required=True)
+    session.add_argument("--supply-fd", type=int, required=True, help="where the server hands over lines to workers")
     commands.add_parser("prepare", help="read a job as JSON on standard input, prepare a room, report as JSON")
     return parser
-
-
-def _close_memory() -> None:
-    """Neither core dumps nor a debugger of the same user. In the sandbox it is so already, and cannot be changed."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0:
-        return
-    if library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-
-
-def _silence() -> tuple[Callable[[str], None], BinaryIO]:
-    """Our own log and output, on copies of the descriptors that nobody else in this process knows."""
-    own_error, own_output = os.dup(2), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)
-    warnings.simplefilter("ignore")
-    np.seterr(all="ignore")
-
-    def log(words: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more
-            os.write(own_error, f"vault: {words}\n".encode(errors="replace"))
-
-    return log, os.fdopen(own_output, "wb")
 
 
 if __name__ == "__main__":

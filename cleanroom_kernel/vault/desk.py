@@ -8,6 +8,7 @@ from typing import Any
 from cleanroom_kernel.disclosure.ledger import Ledger
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema
+from cleanroom_kernel.protocol.messages import FitLimits
 from cleanroom_kernel.vault.engine import Engine
 
 
@@ -23,3 +24,4 @@ class Desk:
     expert: str
     session: str
     cell: str = ""
+    fits: FitLimits = FitLimits()

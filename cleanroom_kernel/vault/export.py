@@ -19,9 +19,9 @@ from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.protocol.release import Answer, Artifact, Release
 from cleanroom_kernel.vault.desk import Desk
-from cleanroom_kernel.vault.learners import LearningFailed
 from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of
 from cleanroom_kernel.vault.parts import Part
+from cleanroom_kernel.vault.quietly import LearningFailed
 from cleanroom_kernel.vault.rebuild import rebuilt
 
 _TRUSTED = ("sklearn.", "scipy.", "numpy.")

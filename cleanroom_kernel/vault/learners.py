@@ -7,9 +7,7 @@ said as `LearningFailed`, without its message, which might quote a value.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,7 +33,9 @@ from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.estimators import build, family_of, nested
 from cleanroom_kernel.vault.examining import examined
+from cleanroom_kernel.vault.fitting import Fitter, Here
 from cleanroom_kernel.vault.parts import Part
+from cleanroom_kernel.vault.quietly import FitEnded, LearningFailed, quietly
 from cleanroom_kernel.vault.seeds import Seeds
 from cleanroom_kernel.vault.training import Training, features, training
 
@@ -47,18 +47,6 @@ _ODD = np.int64(-7046029254386353131)
 
 # Families that tell 1 from 1.0, or text from numbers, so that columns need their own types.
 _TYPED = frozenset({Family.ENCODER, Family.IMPUTER, Family.VALUES, Family.COMPOSITE})
-
-
-class LearningFailed(Exception):
-    """scikit-learn could not carry out `operation` on the data. Holds nothing of why.
-
-    `few` says that the rows are of too few units to be told even that.
-    """
-
-    def __init__(self, operation: str, *, few: bool = False) -> None:
-        super().__init__(operation)
-        self.operation = operation
-        self.few = few
 
 
 class Fitted(Struct, frozen=True, eq=False):
@@ -79,11 +67,14 @@ class Counted(Struct, frozen=True, eq=False):
 
 
 class Learners:
-    """`borders` say how many units are too few to be told of; without them, nothing is left out of a fit."""
+    """`borders` say how many units are too few to be told of; without them, nothing is left out of a fit. `fitter`
+    carries out the fits.
+    """
 
-    def __init__(self, seeds: Seeds, borders: Borders | None = None) -> None:
+    def __init__(self, seeds: Seeds, borders: Borders | None = None, fitter: Fitter | None = None) -> None:
         self._seeds = seeds
         self.borders = borders
+        self._fitter: Fitter = Here() if fitter is None else fitter
         self._cores = os.cpu_count() or 1
         self._models: OrderedDict[str, Fitted] = OrderedDict()
         self._last: tuple[str, Training] | None = None
@@ -102,23 +93,28 @@ class Learners:
         model = build(fit.estimator, fit.task, self._seeds, self._cores)
         as_numbers = not any(family_of(part) in _TYPED for part in (model, *_estimators(model)))
         given = training(fit, engine, as_numbers=as_numbers)
-        rows, whole = self._common(fit, given), False
         try:
-            with quietly("fit"):
-                _fit(model, fit, rows)
-        except LearningFailed:
-            kept = complete(_columns(rows), rows.units, self.borders)
-            if kept is None:
-                raise LearningFailed("fit", few=few(given.units, self.borders)) from None
-            rows, whole = rows.at(kept), True
-            with quietly("fit", few=few(given.units, self.borders)):
-                _fit(model, fit, rows)
+            model, rows, whole = self._carried_out(model, self._common(fit, given))
+        except (LearningFailed, FitEnded) as failure:
+            failure.few = few(given.units, self.borders)
+            raise
         fitted = Fitted(model, as_numbers, whole)
         self._models[identity] = fitted
         self._last = identity, rows
         if len(self._models) > MOST_MODELS:
             self._models.popitem(last=False)
         return fitted
+
+    def _carried_out(self, model: BaseEstimator, rows: Training) -> tuple[BaseEstimator, Training, bool]:
+        """A fitted model, its rows, and whether some with missing values had to be left out."""
+        try:
+            return self._fitter.fit(model, rows), rows, False
+        except LearningFailed:
+            kept = complete(_columns(rows), rows.units, self.borders)
+            if kept is None:
+                raise
+            rows = rows.at(kept)
+            return self._fitter.fit(model, rows), rows, True
 
     def training(self, fit: Fit, engine: Engine) -> Training:
         """The rows that a model was fitted to."""
@@ -267,29 +263,5 @@ def _effective(rows: Training, weights: NDArray[np.float64]) -> float:
     return float(per_unit.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
-def _fit(model: BaseEstimator, fit: Fit, rows: Training) -> None:
-    given = () if fit.target is None else (rows.y,)
-    if rows.weight is None:
-        model.fit(rows.X, *given)
-        return
-    name = "sample_weight"
-    if type(model).__name__ == "Pipeline":
-        name = f"{model.steps[-1][0]}__sample_weight"
-    model.fit(rows.X, *given, **{name: rows.weight})
-
-
 def _estimators(model: BaseEstimator) -> list[BaseEstimator]:
     return [part for part in nested(model) if not hasattr(part, "split")]
-
-
-@contextlib.contextmanager
-def quietly(operation: str, *, few: bool = False) -> Iterator[None]:
-    """scikit-learn's warnings and errors may quote the data; neither is passed on (rule S13)."""
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            yield
-    except PlanError:
-        raise
-    except Exception as error:
-        raise LearningFailed(operation, few=few) from error

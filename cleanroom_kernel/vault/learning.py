@@ -38,9 +38,10 @@ from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.columns import UNIT
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.examining import kinds_of
-from cleanroom_kernel.vault.learners import LearningFailed, quietly
+from cleanroom_kernel.vault.fitting import refusal_of
 from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.predictions import held_out, passed_on, used_by
+from cleanroom_kernel.vault.quietly import End, FitEnded, LearningFailed, quietly
 from cleanroom_kernel.vault.scoring import Rows, is_linear, is_of_classes, score
 from cleanroom_kernel.vault.training import as_pandas, labels
 
@@ -313,6 +314,12 @@ def failing(aggregate: Aggregate, desk: Desk, answer: Any) -> Any:
         return answer()
     except LearningFailed as failed:
         refusal = None if failed.few else Refusal(Reason.FAILED, "failed", FAILED[failed.operation], _TRY)
+        return fail(asker_of(desk), digest(aggregate), describe(aggregate), refusal, desk.policy, desk.ledger)
+    except FitEnded as ended:
+        words = refusal_of(ended, desk.fits)
+        if ended.end in (End.INTERRUPTED, End.NO_WORKER):  # nothing of the rows: the expert's wish, the machine's fault
+            return refuse(asker_of(desk), digest(aggregate), words, desk.ledger)
+        refusal = None if ended.few else words
         return fail(asker_of(desk), digest(aggregate), describe(aggregate), refusal, desk.policy, desk.ledger)
 
 

@@ -15,22 +15,28 @@ from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, REQUEST_LIMIT, BadFr
 from cleanroom_kernel.protocol.messages import (
     CellStarted,
     InterpreterRequest,
+    Interrupt,
     Open,
+    Progress,
     Reply,
     ServerMessage,
     VaultNotice,
 )
 
 
-class Ended(Exception):
-    """The session is over: the server said so, or one of the lines is gone."""
+class Ended(BaseException):
+    """The session is over: the server said so, or one of the lines is gone. No failure, which others might handle."""
 
 
 class Lines:
-    """`cell` is the notebook cell that the server passed on last."""
+    """`cell` is the notebook cell that the server passed on last; `interrupted` says that the expert has interrupted
+    since the last request came.
+    """
 
     def __init__(self, interpreter: socket.socket, server: socket.socket) -> None:
         self.cell = ""
+        self.interrupted = False
+        self._number = 0
         self._to_interpreter, self._to_server = interpreter, server
         for stream in (interpreter, server):
             stream.setblocking(False)
@@ -60,7 +66,20 @@ class Lines:
                 raise Ended from None
             # The server passes a cell on after telling us; so its word is here by now, if not before.
             self._hear()
+            self.interrupted = False
+            self._number = request.number
             return request
+
+    def attend(self, stream: socket.socket, event: int, seconds: float) -> bool:
+        """Wait for another stream of ours, or so long, with an ear for the server. Whether the stream is ready."""
+        ready = self._wait((stream, event), (self._to_server, select.POLLIN), seconds=max(seconds, 0.0))
+        self._hear()
+        return stream.fileno() in ready
+
+    def tell(self, progress: Progress) -> None:
+        """A word to the interpreter on its request, if it has room for one: who does not listen is not waited for."""
+        if self._wait((self._to_interpreter, select.POLLOUT), seconds=0.0):
+            self._send(self._to_interpreter, msgspec.msgpack.encode(Reply(self._number, progress)))
 
     def reply(self, reply: Reply) -> bool:
         """Whether it was small enough to send."""
@@ -75,9 +94,12 @@ class Lines:
 
     def _hear(self) -> None:
         while (message := self._heard()) is not None:
-            if not isinstance(message, CellStarted):
+            if isinstance(message, Interrupt):
+                self.interrupted = True
+            elif isinstance(message, CellStarted):
+                self.cell = message.cell
+            else:
                 raise Ended
-            self.cell = message.cell
 
     def _heard(self) -> ServerMessage | None:
         """What the server said, if it said anything more."""
@@ -99,11 +121,12 @@ class Lines:
             except OSError:
                 raise Ended from None
 
-    def _wait(self, *wanted: tuple[socket.socket, int]) -> None:
+    def _wait(self, *wanted: tuple[socket.socket, int], seconds: float | None = None) -> frozenset[int]:
+        """Descriptors of the streams that are ready, or gone."""
         poll = select.poll()
         events: dict[int, int] = {}
         for stream, event in wanted:
             events[stream.fileno()] = events.get(stream.fileno(), 0) | event
         for descriptor, event in events.items():
             poll.register(descriptor, event)
-        poll.poll()
+        return frozenset(descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000))

@@ -40,9 +40,10 @@ from cleanroom_kernel.protocol.messages import (
 from cleanroom_kernel.protocol.release import Answer, Artifact, Reason, Refusal, Release, Withheld
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
-from cleanroom_kernel.vault.failures import FAILURES, described
+from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
 from cleanroom_kernel.vault.opening import OpeningError, open_desk
+from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.welcome import welcome
 
 Log = Callable[[str], None]
@@ -68,21 +69,21 @@ FAILED = Refusal(
 )
 
 
-def serve(interpreter: socket.socket, server: socket.socket, log: Log) -> None:
+def serve(interpreter: socket.socket, server: socket.socket, supply: socket.socket, log: Log) -> None:
     """Open the room that the server names, and answer until the session is over."""
     lines = Lines(interpreter, server)
     try:
-        desk = _opened(lines, log)
+        desk = _opened(lines, supply, log)
         if desk is not None:
             _answer_all(lines, Session(desk, log))
     except Ended:
         return
 
 
-def _opened(lines: Lines, log: Log) -> Desk | None:
+def _opened(lines: Lines, supply: socket.socket, log: Log) -> Desk | None:
     opening = lines.opening()
     try:
-        desk = open_desk(opening)
+        desk = open_desk(opening, lines, supply)
     except OpeningError as error:
         lines.notify(OpenFailed(str(error)))
         return None

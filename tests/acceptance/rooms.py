@@ -38,8 +38,11 @@ def cleanroom(*arguments: str, check: bool = True, cwd: Path | None = None) -> s
 
 
 def write_config(base: Path, sources: dict, **policy) -> Path:
+    """`policy` are settings of the policy; a group of others goes by its name, as in Fits={"seconds": 5.0}."""
+    groups = {name: policy.pop(name) for name in list(policy) if name[0].isupper()}
     lines = ["c = get_config()", f"c.Room.sources = {sources!r}", "c.Server.port = 0", "c.Server.owner_port = 0"]
-    lines += [f"c.Policy.{name} = {value!r}" for name, value in policy.items()]
+    for group, settings in {"Policy": policy, **groups}.items():
+        lines += [f"c.{group}.{name} = {value!r}" for name, value in settings.items()]
     path = base / "cleanroom_config.py"
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -1,7 +1,8 @@
 """What each kind of confined process may touch. Promise: nothing that is not listed here, and no socket for anybody.
 
 Every process reaches the world through the descriptors it inherits. The interpreter reads programs and libraries and
-writes nothing. The vault also reads its tables and keeps its ledger in one directory.
+writes nothing; so does the worker that fits the vault's models, which is given rows but reads no table. The vault also
+reads its tables and keeps its ledger in one directory.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 class Profile(Struct, frozen=True):
     """One kind of process. `limits` has the keys of limits.KERNELS; `processes` counts threads."""
 
-    name: Literal["interpreter", "vault"]
+    name: Literal["interpreter", "vault", "worker"]
     program: ProgramName
     read: tuple[str, ...]
     limits: dict[str, int]
@@ -104,6 +105,17 @@ def vault(config: SandboxConfig, *, tables: Iterable[str | os.PathLike[str]], st
         limits={**_common_limits(config), "open_files": 4 * config.nofile},
         environment=_environment(os.cpu_count() or 1),
         state=(os.path.realpath(state),),
+    )
+
+
+def worker(config: SandboxConfig) -> Profile:
+    """The profile of a vault's worker: programs and libraries. What a fit may take, the vault tells it."""
+    return Profile(
+        name="worker",
+        program="cell",
+        read=program_paths(),
+        limits={**_common_limits(config), "file_size": 0},
+        environment=_environment(os.cpu_count() or 1),
     )
 
 

@@ -26,7 +26,7 @@ _START_SECONDS = 30
 
 
 class SandboxLauncher:
-    """Starts vaults and interpreters, confined. Make it with `establish`."""
+    """Starts vaults, their workers and interpreters, confined. Make it with `establish`."""
 
     def __init__(
         self,
@@ -43,7 +43,11 @@ class SandboxLauncher:
         self.cell_timeout = float(config.cell_timeout)
         self._config = config
         self._confinement = layers
-        self._profiles = {"vault": vault, "interpreter": profiles.interpreter(config)}
+        self._profiles = {
+            "vault": vault,
+            "worker": profiles.worker(config),
+            "interpreter": profiles.interpreter(config),
+        }
         self._pool = pool
         self._parent_group = parent_group
         self._fonts = FontCache.build()
@@ -112,7 +116,7 @@ class SandboxLauncher:
         return uid
 
     def _group(self, role: Role, at_close: Callable[..., object]) -> cgroups.Group | None:
-        if self._parent_group is None or role == "vault":
+        if self._parent_group is None or role != "interpreter":
             return None
         group = cgroups.create(
             self._parent_group,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_escapes import has_landlock
 
-from cleanroom_kernel.server.sandbox import provider
+from cleanroom_kernel.server.sandbox import profiles, provider
 from cleanroom_kernel.server.sandbox.launcher import launch
 from cleanroom_kernel.server.sandbox.process import LaunchError
 from cleanroom_kernel.server.sandbox.profiles import GrantError
@@ -18,6 +18,7 @@ from cleanroom_kernel.server.sandbox.settings import Sandbox
 pytestmark = pytest.mark.skipif(not has_landlock(), reason="no tier that these tests could use")
 
 TARGETS = Path(__file__).parent / "targets"
+ROLES = ("vault", "interpreter", "worker")
 WAITING = [str(TARGETS / "waiting.py")]
 
 
@@ -35,23 +36,28 @@ def output():
         os.close(end)
 
 
-def test_both_roles_are_handed_over_confirmed(tmp_path, output):
+def test_all_roles_are_handed_over_confirmed(tmp_path, output):
     launcher = establish(tmp_path)
 
     async def start():
-        return await asyncio.gather(
-            *(launcher.launch(role, WAITING, fds=(), stderr=output) for role in ("vault", "interpreter"))
-        )
+        return await asyncio.gather(*(launcher.launch(role, WAITING, fds=(), stderr=output) for role in ROLES))
 
     processes = asyncio.run(start())
     try:
-        assert [process.applied.profile for process in processes] == ["vault", "interpreter"]
+        assert [process.applied.profile for process in processes] == list(ROLES)
         assert all(process.applied.measured.seccomp for process in processes)
         assert launcher.tier in ("A", "B")
         assert "seccomp" in launcher.layers
     finally:
         for process in processes:
             process.close()
+
+
+def test_a_worker_reads_no_table_and_keeps_nothing(tmp_path):
+    config = Sandbox().snapshot(protected=[tmp_path])
+    worker, vault = profiles.worker(config), profiles.vault(config, tables=[TARGETS], state=tmp_path)
+    assert set(vault.read) - set(worker.read) == {os.path.realpath(TARGETS)}
+    assert (worker.state, worker.scratch, worker.program) == ((), 0, "cell")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give sessions users of their own")

@@ -16,7 +16,17 @@ from cleanroom_kernel.plan.expressions import Named, Value
 from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, Channel, frame
-from cleanroom_kernel.protocol.messages import CellStarted, Close, Disclose, Hello, Open, Reply, VaultNotice
+from cleanroom_kernel.protocol.messages import (
+    CellStarted,
+    Close,
+    Disclose,
+    FitLimits,
+    Hello,
+    Open,
+    Reply,
+    VaultNotice,
+    WorkerWanted,
+)
 from cleanroom_kernel.vault.preparing import prepare
 from cleanroom_kernel.vault.sources import Source
 
@@ -48,28 +58,32 @@ def prepared(place: Path) -> Path:
 class Vault:
     """`place` holds the prepared room; the session is open unless `opening` is False."""
 
-    def __init__(self, place: Path, opening: bool = True, **policy) -> None:
+    def __init__(self, place: Path, opening: bool = True, fits: FitLimits | None = None, **policy) -> None:
         self.socket, vault_end = socket.socketpair()
         self.server, server_end = socket.socketpair()
+        self.supply, supply_end = socket.socketpair()
+        self.workers: list[subprocess.Popen] = []
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-B", "-m", "cleanroom_kernel.vault", "session"),
                 *("--interpreter-fd", str(vault_end.fileno()), "--server-fd", str(server_end.fileno())),
+                *("--supply-fd", str(supply_end.fileno())),
             ],
-            pass_fds=(vault_end.fileno(), server_end.fileno()),
+            pass_fds=(vault_end.fileno(), server_end.fileno(), supply_end.fileno()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         vault_end.close()
         server_end.close()
+        supply_end.close()
         for stream in (self.socket, self.server):
             stream.settimeout(60)
         self.interpreter: Channel[Reply] = Channel(self.socket, Reply, limit=ANSWER_LIMIT)
         self.notices: Channel[VaultNotice] = Channel(self.server, VaultNotice, limit=ANSWER_LIMIT)
         self.number = 0
         if opening:
-            self.tell(Open("s1", "ada", str(place / "room"), str(place / "state"), policy))
+            self.tell(Open("s1", "ada", str(place / "room"), str(place / "state"), policy, fits or FitLimits()))
             self.opened = self.notices.receive()
 
     def __enter__(self) -> Vault:
@@ -78,8 +92,11 @@ class Vault:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
-        self.socket.close()
-        self.server.close()
+        for worker in self.workers:
+            worker.kill()
+            worker.communicate()
+        for stream in (self.socket, self.server, self.supply):
+            stream.close()
 
     def tell(self, message: msgspec.Struct) -> None:
         """Say something as the server."""
@@ -92,6 +109,26 @@ class Vault:
         """Send something as the interpreter and wait for the reply."""
         self.interpreter.send(request)
         return self.interpreter.receive()
+
+    def give_worker(self) -> None:
+        """Answer the vault's wish for a worker, as the server does."""
+        while not isinstance(self.notices.receive(), WorkerWanted):
+            pass
+        for worker in self.workers:
+            worker.kill()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            command = [sys.executable, "-I", "-B", "-m", "cleanroom_kernel.vault.worker", "--vault-fd"]
+            self.workers.append(
+                subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+            )
+            socket.send_fds(self.supply, [b"w"], [ours.fileno()])
 
     def raw(self, body: bytes, framed: bool = True) -> None:
         self.socket.sendall(frame(body) if framed else body)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cleanroom_kernel.vault.failures import described
+from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.seeds import Seeds, room_key
 
 

@@ -1,0 +1,34 @@
+"""Progress: one quiet line under a cell while a fit goes on in the vault, gone into its last word when it is over."""
+
+from __future__ import annotations
+
+from IPython.display import DisplayHandle, display
+
+from cleanroom_kernel.interpreter.learn_notes import Note
+from cleanroom_kernel.protocol.messages import Progress
+
+
+class Bulletin:
+    """The line of one fit. Nothing is shown of a fit that is over within a second or two."""
+
+    def __init__(self) -> None:
+        self._line: DisplayHandle | None = None
+        self._last: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        self._last = progress
+        pieces = f", {progress.done} of {progress.total} {progress.what}" if progress.total else ""
+        self._say(f"Fitting in the vault: {progress.seconds} s{pieces}.")
+
+    def close(self, *, interrupted: bool) -> None:
+        if self._last is not None:
+            seconds = self._last.seconds
+            self._say(
+                f"Interrupted after {seconds} s." if interrupted else f"The vault worked on this for {seconds} s."
+            )
+
+    def _say(self, text: str) -> None:
+        if self._line is None:
+            self._line = display(Note(text), display_id=True)
+        else:
+            self._line.update(Note(text))

@@ -1,0 +1,100 @@
+"""Workers: the processes that fit a vault's models, started and killed when the vault asks.
+
+Promise: a vault has one worker at most; the one that it had is gone before there is another. A worker that ends by
+itself is said so in the owner's log. After `close` there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+
+from cleanroom_kernel.server.launching import Launcher, Process
+from cleanroom_kernel.server.tail import Tail
+
+WORKER = "cleanroom_kernel.vault.worker"
+
+log = logging.getLogger("cleanroom.server")
+
+
+class Workers:
+    """`theirs` is the vault's end of the line on which it is given lines to workers."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._ours, self.theirs = socket.socketpair()
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._worker: _Worker | None = None
+
+    def wanted(self) -> None:
+        """End the worker that there is, and give the vault a new one."""
+        task = asyncio.create_task(self._give())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end()
+        self._ours.close()
+        self.theirs.close()
+
+    async def _give(self) -> None:
+        async with self._turn:
+            await self._end()
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                try:
+                    self._worker = await _Worker.start(self._launcher, theirs.fileno())
+                except OSError as error:
+                    log.error("a vault's worker did not start: %r", error)
+                self._answer([] if self._worker is None else [ours.fileno()])
+
+    def _answer(self, descriptors: list[int]) -> None:
+        try:
+            socket.send_fds(self._ours, [b"w"], descriptors)
+        except OSError as error:  # the vault is gone, which its pair says
+            log.info("nobody takes a worker: %r", error)
+
+    async def _end(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.close()
+
+
+class _Worker:
+    """A running worker; its end is logged unless it was `close`d."""
+
+    def __init__(self, process: Process, stderr: int) -> None:
+        self._process, self._tail = process, Tail(stderr)
+        self._pidfd = os.pidfd_open(process.popen.pid)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    @classmethod
+    async def start(cls, launcher: Launcher, vault: int) -> _Worker:
+        read_end, write_end = os.pipe()
+        try:
+            command = [WORKER, "--vault-fd", str(vault)]
+            process = await launcher.launch("worker", command, fds=(vault,), stderr=write_end)
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        return cls(process, read_end)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        code = self._process.popen.wait()
+        log.error("a vault's worker ended with status %s; its last words: %s", code, self._tail.words())
+
+    async def close(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        await asyncio.to_thread(self._process.close)
+        os.close(self._pidfd)
+        self._tail.close()
