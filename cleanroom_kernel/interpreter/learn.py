@@ -23,6 +23,7 @@ from cleanroom_kernel.interpreter.learn_predictions import features_of, predicte
 from cleanroom_kernel.interpreter.learn_twins import fitted_twin
 from cleanroom_kernel.interpreter.literals import row_vector
 from cleanroom_kernel.interpreter.results import asked
+from cleanroom_kernel.interpreter.splitting import is_unit, unit_of
 from cleanroom_kernel.plan.models import Fit, Method, Task
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import FitSummary
@@ -92,6 +93,9 @@ def _training(given: dict[str, Any]) -> tuple[Any, Column | None, Column | None]
         )
     X, y = rest.pop("X"), rest.pop("y", None)
     weights = [rest.pop(name) for name in list(rest) if name.rpartition("__")[2] == "sample_weight"]
+    groups = rest.pop("groups", None)
+    if groups is not None and not is_unit(groups):
+        raise ModelError("Groups are kept together by patient.", suggestion=f"groups={unit_of(X)}")
     others = [name for name, value in rest.items() if value is not None]
     if others:
         raise ModelError(

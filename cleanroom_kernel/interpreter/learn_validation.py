@@ -1,4 +1,4 @@
-"""Validation: cross_val_score and cross_validate, one fit and one score in the vault for each shuffled split."""
+"""Validation: cross_val_score and cross_validate, one fit in the vault and one score for each split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from cleanroom_kernel.interpreter import metrics, splitting
 from cleanroom_kernel.interpreter.estimators import ModelError
@@ -35,13 +36,18 @@ def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     others = {name for name, value in given.items() if value is not None} - _TAKEN
     if others:
         raise ModelError(f"{function.__name__} takes no {', '.join(sorted(others))} in a clean room.")
-    if not splitting.is_shuffled(given.get("cv")):
-        raise ModelError(
-            f"{function.__name__} takes shuffled splits in a clean room: cv=ShuffleSplit(5, test_size=0.2).",
-            suggestion="For the mean over KFold's folds: GridSearchCV(model, {}, cv=5, scoring='roc_auc').fit(X, y)"
-            ".best_score_",
-        )
+    given["cv"] = _splitter(given.get("cv"), given["estimator"])
     return given
+
+
+def _splitter(cv: Any, estimator: Any) -> Any:
+    """scikit-learn's own rule: so many folds, stratified for a classifier."""
+    if cv is None or isinstance(cv, (int, np.integer)):
+        kind = StratifiedKFold if is_classifier(estimator) else KFold
+        return kind(5 if cv is None else int(cv))
+    if not hasattr(cv, "split"):
+        raise ModelError("Folds are a number or one of scikit-learn's splitters here.", suggestion="cv=5")
+    return cv
 
 
 def _validated(given: dict[str, Any]) -> dict[str, np.ndarray]:

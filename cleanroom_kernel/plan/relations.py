@@ -337,8 +337,13 @@ class Side(enum.Enum):
     TEST = "test"
 
 
+MOST_FOLDS = 50
+
+
 class Split(Relation, frozen=True, eq=False):
-    """One side of scikit-learn's train_test_split, made in the vault; with `groups`, of GroupShuffleSplit by unit."""
+    """One side of a split, made in the vault as scikit-learn's train_test_split makes it, or GroupShuffleSplit by unit.
+    With `folds` it is KFold or one of its kin: the test side is fold number `fold`, and `test` counts nothing.
+    """
 
     over: Relation
     side: Side
@@ -347,14 +352,18 @@ class Split(Relation, frozen=True, eq=False):
     shuffle: bool = True
     by_unit: bool = False
     stratify: Expression | None = None
+    folds: int = 0
+    fold: int = 0
 
     def _fields(self) -> dict[str, Field]:
         if isinstance(self.test, float) and not 0 < self.test < 1:
             raise PlanError("test_size as a fraction lies between 0 and 1.")
         if isinstance(self.test, int) and self.test < 1:
             raise PlanError("test_size as a number of rows is at least 1.")
+        if self.folds and not (2 <= self.folds <= MOST_FOLDS and 0 <= self.fold < self.folds):
+            raise PlanError(f"There are 2 to {MOST_FOLDS} folds, counted from 0.")
         if self.stratify is not None:
-            if self.by_unit or not self.shuffle:
+            if not self.folds and (self.by_unit or not self.shuffle):
                 raise PlanError("stratify needs a shuffled split by rows.")
             stratify = type_of(self.stratify, self.over.fields)
             if stratify.role.is_opaque:

@@ -19,9 +19,11 @@ from cleanroom_kernel.plan.models import Estimator, Items, Mapping, Parameter, P
 from cleanroom_kernel.plan.nodes import Forbidden, PlanError, fold
 from cleanroom_kernel.vault.seeds import Seeds
 
+GROUPED = frozenset({"GroupKFold", "StratifiedGroupKFold", "GroupShuffleSplit"})  # they keep a patient's rows together
 SPLITTERS = frozenset(
     f"sklearn.model_selection.{name}"
     for name in (
+        *GROUPED,
         "KFold",
         "StratifiedKFold",
         "ShuffleSplit",
@@ -67,7 +69,13 @@ def build(spec: Estimator, task: Task, seeds: Seeds, cores: int = 1) -> BaseEsti
         raise PlanError(f"{spec.name} is a way to split rows, not an estimator.", rule=_RULE)
     _check_parameters(model)
     _check_task(model, task)
+    _check_groups(model)
     return model
+
+
+def by_patient(model: BaseEstimator) -> bool:
+    """Whether an estimator is to be told whose each row is, so that its folds keep them together."""
+    return type(getattr(model, "cv", None)).__name__ in GROUPED
 
 
 def family_of(model: BaseEstimator) -> Family:
@@ -213,6 +221,16 @@ def _check_candidates(grid: Any, drawn: int | None) -> None:
     for name in names:
         if name.rpartition("__")[2] in {*_FIXED, "random_state", "n_jobs", "cv", "verbose"}:
             raise Forbidden(f"{name} cannot be searched over.", rule=_RULE)
+
+
+def _check_groups(model: BaseEstimator) -> None:
+    """scikit-learn tells a search whose rows are whose, and nobody else; nothing inside of it either."""
+    if any(by_patient(part) for part in nested(model)) or (by_patient(model) and not hasattr(model, "scoring")):
+        raise PlanError(
+            "Folds by patient are made by a search or by cross_val_score.",
+            rule=_RULE,
+            suggestion="Use a number of folds inside an estimator.",
+        )
 
 
 def _check_task(model: BaseEstimator, task: Task) -> None:

@@ -9,13 +9,12 @@ from sklearn.base import BaseEstimator
 from cleanroom_kernel.vault.quietly import quietly
 
 
-def carry_out(model: BaseEstimator, X: Any, y: Any, weight: Any) -> BaseEstimator:
-    """`model`, fitted. Raises LearningFailed."""
+def carry_out(model: BaseEstimator, X: Any, y: Any, weight: Any, groups: Any) -> BaseEstimator:
+    """`model`, fitted. `groups` are for the folds of a search, if it is to keep them whole. Raises LearningFailed."""
     with quietly("fit"):
         given = () if y is None else (y,)
-        if weight is None:
-            return model.fit(X, *given)
-        name = "sample_weight"
-        if type(model).__name__ == "Pipeline":
-            name = f"{model.steps[-1][0]}__sample_weight"
-        return model.fit(X, *given, **{name: weight})
+        options = {} if groups is None else {"groups": groups}
+        if weight is not None:
+            within = f"{model.steps[-1][0]}__" if type(model).__name__ == "Pipeline" else ""
+            options[f"{within}sample_weight"] = weight
+        return model.fit(X, *given, **options)

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 
 from cleanroom_kernel.protocol.messages import FitLimits, Progress, WorkerWanted
 from cleanroom_kernel.protocol.release import Reason, Refusal
+from cleanroom_kernel.vault.estimators import by_patient
 from cleanroom_kernel.vault.fits import carry_out
 from cleanroom_kernel.vault.handover import Failed, Fitted, Handover, Job, Lost, Step
 from cleanroom_kernel.vault.lines import Lines
@@ -38,7 +39,11 @@ class Here:
     """Fits in this very process: where no expert waits who may interrupt."""
 
     def fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
-        return carry_out(model, rows.X, rows.y, rows.weight)
+        return carry_out(model, rows.X, rows.y, rows.weight, _groups(model, rows))
+
+
+def _groups(model: BaseEstimator, rows: Training) -> Any:
+    return rows.units if by_patient(model) else None
 
 
 class Workers:
@@ -61,7 +66,7 @@ class Workers:
     def fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
         self._started = self._told = time.monotonic()
         self._step = Step("", 0, 0)
-        job = Job(model, rows.X, rows.y, rows.weight, self._limits.memory)
+        job = Job(model, rows.X, rows.y, rows.weight, _groups(model, rows), self._limits.memory)
         try:
             outcome = self._carried_out(job, self._worker())
         except Lost:

@@ -47,12 +47,15 @@ Wait = Callable[[socket.socket, int], None]
 
 
 class Job(Struct, frozen=True, eq=False):
-    """A fit to be done: an unfitted estimator and its rows. `memory` are the bytes that the process may have."""
+    """A fit to be done: an unfitted estimator and its rows, and whose they are, if it needs to know. `memory` are the
+    bytes that the process may have.
+    """
 
     model: BaseEstimator
     X: pd.DataFrame
     y: NDArray[Any] | None
     weight: NDArray[np.float64] | None
+    groups: NDArray[np.int32] | None
     memory: int
 
 

@@ -20,6 +20,7 @@ from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.models import Estimates, Facts, Folds, Never, findings, shown
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.protocol.release import Label
+from cleanroom_kernel.vault.estimators import by_patient
 from cleanroom_kernel.vault.parts import Floats, Origin, Part, Seen
 from cleanroom_kernel.vault.parts_linear import line
 
@@ -195,7 +196,7 @@ def _fewest_of_a_class(model: Any, seen: Seen, tests: list[NDArray[np.intp]]) ->
 def _folds(model: Any, seen: Seen) -> Any:
     """The folds of the fit; their seeds are fixed, so they are the same again."""
     splitter = check_cv(5 if model.cv is None else model.cv, seen.y, classifier=not is_regressor(model))
-    return splitter.split(seen.X, seen.y)
+    return splitter.split(seen.X, seen.y, seen.units if by_patient(model) else None)
 
 
 def _encoded(model: Any, seen: Seen, attribute: str) -> NDArray[Any] | None:

@@ -139,7 +139,7 @@ def _sides_of(rows: Relation) -> set[str]:
     while (below := _kept(rows)) is not None or isinstance(rows, Split):
         if below is None:
             assert isinstance(rows, Split)
-            if not (rows.shuffle or rows.by_unit):
+            if not (rows.shuffle or (rows.by_unit and not rows.folds)):
                 break
             found.add(_split(rows))
             below = rows.over

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import narwhals as nw
 import numpy as np
 import polars as pl
@@ -75,7 +76,11 @@ def _split(relation: Split, inputs: tuple[Rows, ...], needed: Names, context: Co
             ranks = frame.get_column(_STRATUM).rank("dense").cast(pl.Int64)
             classes = ranks.fill_null(0).to_numpy()
         seed = context.seeds.effective(relation.seed, "split")
-        return frame.get_column(ROW).to_numpy()[split(relation, frame.height, seed, units, classes)]
+        # Under a key nobody chooses who is in a fold, as it would be by the order of rows.
+        drawn = msgspec.structs.replace(
+            relation, shuffle=relation.shuffle or bool(relation.folds and context.seeds.keyed)
+        )
+        return frame.get_column(ROW).to_numpy()[split(drawn, frame.height, seed, units, classes)]
 
     return _chosen(relation, rows, needed, context.remembered(relation, draw))
 

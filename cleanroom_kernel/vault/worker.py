@@ -64,7 +64,7 @@ def _work(line: Handover) -> None:
 def _done(job: Job) -> Fitted | Failed:
     try:
         with _memory(job.memory):
-            return Fitted(carry_out(job.model, job.X, job.y, job.weight))
+            return Fitted(carry_out(job.model, job.X, job.y, job.weight, job.groups))
     except LearningFailed as failed:
         return Failed(memory=_was_short(failed))
 

@@ -4,16 +4,23 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
     GroupShuffleSplit,
     KFold,
+    LeaveOneOut,
+    RepeatedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
+    TimeSeriesSplit,
     cross_val_score,
     cross_validate,
     train_test_split,
 )
 
+from cleanroom_kernel.interpreter import splitting
 from cleanroom_kernel.interpreter.errors import DifferentRows, HandleError
 from cleanroom_kernel.interpreter.estimators import ModelError
 from cleanroom_kernel.interpreter.handles import Column, Frame
@@ -131,11 +138,53 @@ def test_groups_are_patients(df):
         GroupShuffleSplit(1).split(df, groups=df.ward)
 
 
-@pytest.mark.parametrize("splitter", [KFold(3), StratifiedKFold(3)], ids=str)
-def test_folds_outside_a_search_are_refused_at_once_with_the_way_to_do_it(df, splitter):
-    with pytest.raises(ModelError, match="ShuffleSplit") as refused:
+FOLDS = [
+    KFold(3),
+    KFold(4, shuffle=True, random_state=1),
+    StratifiedKFold(3, shuffle=True, random_state=2),
+    GroupKFold(3),
+    StratifiedGroupKFold(3, shuffle=True, random_state=0),
+]
+
+
+@pytest.mark.parametrize("splitter", FOLDS, ids=str)
+def test_folds_hold_the_rows_that_scikit_learn_puts_there(df, table, splitter):
+    ours = splitter.split(df[NUMBERS], df.readmitted, df.pid)
+    theirs = list(splitter.split(table[NUMBERS], table.readmitted, table.pid))
+    sums = [[df.cost.iloc[rows].sum() for rows in sides] for sides in ours]
+    assert np.allclose(sums, [[table.cost.iloc[rows].sum() for rows in sides] for sides in theirs])
+    assert np.allclose(np.sum([test for _, test in sums]), table.cost.sum())  # every row is in one fold
+
+
+def test_folds_are_gone_through_as_with_pandas(df):
+    for train, test in KFold(3).split(df[NUMBERS]):
+        model = LogisticRegression().fit(df[NUMBERS].iloc[train], df.readmitted.iloc[train])
+        assert 0.5 < model.score(df[NUMBERS].iloc[test], df.readmitted.iloc[test]) < 1
+
+
+def test_repeated_folds_are_other_folds_each_time(df):
+    firsts = [df.cost.iloc[test].sum() for _, test in RepeatedKFold(n_splits=2, n_repeats=3, random_state=0).split(df)]
+    assert len(set(firsts)) == 6
+    assert np.allclose(np.add(firsts[::2], firsts[1::2]), df.cost.sum())
+
+
+@pytest.mark.parametrize("splitter", [LeaveOneOut(), TimeSeriesSplit(3)], ids=str)
+def test_splits_by_place_are_refused_with_those_that_there_are(df, splitter):
+    with pytest.raises(ModelError, match="by their place") as refused:
         splitter.split(df[NUMBERS], df.ill)
-    assert "GridSearchCV" in refused.value.suggestion
+    assert "GroupKFold" in refused.value.suggestion
+
+
+def test_a_patient_on_both_sides_is_warned_of_once(df, capsys):
+    splitting._warned.clear()
+    train_test_split(df)
+    train_test_split(df)
+    list(KFold(3).split(df))
+    assert capsys.readouterr().out.count("stand on both sides") == 1
+    splitting._warned.clear()
+    list(GroupKFold(3).split(df, groups=df.pid))
+    train_test_split(df.groupby("pid").age.max())
+    assert "both sides" not in capsys.readouterr().out
 
 
 def test_cross_validation_takes_shuffled_splits(df):
@@ -155,7 +204,25 @@ def test_cross_validation_takes_shuffled_splits(df):
     assert {"train_accuracy", "test_accuracy", "fit_time", "score_time"} <= set(found)
 
 
-def test_other_cross_validation_names_a_search(df):
-    with pytest.raises(ModelError, match="ShuffleSplit") as refused:
-        cross_val_score(LogisticRegression(), df[NUMBERS], df.readmitted, cv=5)
-    assert "best_score_" in refused.value.suggestion
+@pytest.mark.parametrize("cv", [3, KFold(4, shuffle=True, random_state=0), GroupKFold(3)], ids=str)
+def test_cross_validation_is_scikit_learns_own(df, table, cv):
+    model = LogisticRegression(max_iter=1000, tol=1e-10)
+    ours = cross_val_score(model, df[NUMBERS], df.readmitted, groups=df.pid, cv=cv, scoring="roc_auc")
+    theirs = cross_val_score(model, table[NUMBERS], table.readmitted, groups=table.pid, cv=cv, scoring="roc_auc")
+    assert np.allclose(ours, theirs, atol=1e-6)
+
+
+def test_folds_that_are_no_splitter_are_refused(df):
+    with pytest.raises(ModelError, match="number or one of"):
+        cross_val_score(LogisticRegression(), df[NUMBERS], df.readmitted, cv=[([0], [1])])
+
+
+def test_a_search_keeps_patients_together(df, table):
+    grid = {"C": [0.01, 1.0]}
+    ours = GridSearchCV(LogisticRegression(), grid, cv=GroupKFold(3), scoring="roc_auc")
+    theirs = GridSearchCV(LogisticRegression(), grid, cv=GroupKFold(3), scoring="roc_auc")
+    ours.fit(df[NUMBERS], df.readmitted, groups=df.pid)
+    theirs.fit(table[NUMBERS], table.readmitted, groups=table.pid)
+    assert ours.best_score_ == pytest.approx(theirs.best_score_, abs=1e-3)  # shown in steps of some patients
+    with pytest.raises(ModelError, match="by patient"):
+        ours.fit(df[NUMBERS], df.readmitted, groups=df.ward)

@@ -75,12 +75,41 @@ def test_a_side_of_a_side_may_be_scored(room):
         assert isinstance(room.ask(scored(rows, fit)), Release)
 
 
+def of_a_fold(room, **options):
+    """The sides of the second of four folds."""
+    return sides(room["t"], folds=4, fold=1, **options)
+
+
+def test_a_fold_may_be_scored(room):
+    for options in ({}, {"by_unit": True}, {"stratify": Value("hiv")}):
+        train, test = of_a_fold(room, **options)
+        assert isinstance(room.ask(scored(test, fit_of(train, REMEMBERS, FEATURES, "hiv"))), Release)
+
+
+def test_folds_are_drawn_under_the_key_even_if_nobody_asked_for_it(room):
+    by_order, shuffled = (
+        room.desk.engine.table(of_a_fold(room, shuffle=shuffle)[1], named("age", "cost")) for shuffle in (False, True)
+    )
+    assert by_order.equals(shuffled)
+
+
 def unsplit(room):
     return scored(room["t"], fit_of(room["t"], REMEMBERS, FEATURES, "hiv"))
 
 
 def another_split(room):
     return scored(sides(room["t"], seed=2)[1], fit_of(sides(room["t"], seed=1)[0], REMEMBERS, FEATURES, "hiv"))
+
+
+def fold_by_order(room):
+    train, test = of_a_fold(room, shuffle=False)
+    return scored(test, fit_of(train, REMEMBERS, FEATURES, "hiv"))
+
+
+def fold_of_other_folds(room):
+    train, _ = of_a_fold(room)
+    _, test = sides(room["t"], folds=4, fold=2)
+    return scored(test, fit_of(train, REMEMBERS, FEATURES, "hiv"))
 
 
 def unshuffled(room):
@@ -147,8 +176,9 @@ def chosen_by_prediction(room):
 
 
 CHOSEN = [
-    unsplit, another_split, unshuffled, chosen_training_rows, first_training_rows, sorted_training_rows,
-    another_selection, weighted, other_features, scaled_features, other_truth, chosen_by_prediction,
+    unsplit, another_split, unshuffled, fold_by_order, fold_of_other_folds, chosen_training_rows, first_training_rows,
+    sorted_training_rows, another_selection, weighted, other_features, scaled_features, other_truth,
+    chosen_by_prediction,
 ]  # fmt: skip
 
 
