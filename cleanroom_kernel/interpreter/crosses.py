@@ -13,7 +13,7 @@ from cleanroom_kernel.interpreter.binning import domain
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.joins import side_by_side
-from cleanroom_kernel.interpreter.results import Marks, carried, setting, threshold_sign
+from cleanroom_kernel.interpreter.results import Marks, attributed, carried, provenance_of, setting, threshold_sign
 
 ALL = "All"
 
@@ -132,16 +132,47 @@ def pivot_table(
 ) -> Any:
     if margins:
         raise HandleError("Totals of statistics are no sums of the cells.", suggestion="Ask for them with a groupby.")
+    if isinstance(aggfunc, list):
+        options = {"fill_value": fill_value, "dropna": dropna}
+        parts = {_name_of(each): pivot_table(data, values, index, columns, each, **options) for each in aggfunc}
+        return _side_by_side(parts)
     rows, cols = _labels(index), _labels(columns)
-    groups = groupby.groupby(data, [*rows, *cols] if len(rows) + len(cols) > 1 else (rows or cols)[0])
+    keys = [*rows, *cols] if len(rows) + len(cols) > 1 else (rows or cols)[0]
+    groups = groupby.groupby(data, keys, dropna=dropna)
     if groups._grouping.of_units:
         return _pivot_rows(data, values, rows, cols, aggfunc, fill_value)
     chosen = groups if values is None else groups[values]
     result = chosen.agg(aggfunc)
     if isinstance(result, pd.Series):
         result = result.to_frame(result.name) if not cols else result
+    result = _with_values(result) if dropna else result
     table = _crossed(result, len(rows), empty=False) if cols and rows else result
+    table = table.sort_index() if table.index.hasnans else table
+    if isinstance(values, list) and isinstance(table, pd.DataFrame):
+        table = table.sort_index(axis=1)
     return table if fill_value is None else table.fillna(fill_value)
+
+
+def _name_of(function: Any) -> str:
+    return function if isinstance(function, str) else function.__name__
+
+
+def _side_by_side(parts: dict[str, Any]) -> pd.DataFrame:
+    """One table per function under its name, with the marks of all."""
+    marks, receipts = {}, []
+    for name, part in parts.items():
+        known = provenance_of(part)
+        receipts += known.receipts
+        for (row, column), sign in known.marks.items():
+            marks[row, (name, *(column if isinstance(column, tuple) else (column,)))] = sign
+    return attributed(pd.concat(parts, axis=1), marks, *receipts)
+
+
+def _with_values(result: Any) -> Any:
+    """pandas leaves groups out that have no value at all; those whose values are not shown stay, to say so."""
+    missing = result.isna() if isinstance(result, pd.Series) else result.isna().all(axis=1)
+    hidden = {row for row, _ in provenance_of(result).marks}
+    return result[~missing | np.array([row in hidden for row in result.index], dtype=bool)]
 
 
 method(Frame)(pivot_table)
@@ -160,14 +191,27 @@ def _pivot_rows(data: Frame, values: Any, rows: list[Any], cols: list[Any], aggf
         )
     labels, source = data._column(cols[0]), data._column(values)
     spread = {label: source.where(labels == label) for label in domain(labels)}
-    wide = data[rows].copy()
-    for position, column in enumerate(spread.values()):
+    wide, keys = data[rows].copy(), rows if len(rows) > 1 else rows[0]
+    for position, (label, column) in enumerate(spread.items()):
         wide[f"value {position}"] = column
-    result = getattr(wide.groupby(rows if len(rows) > 1 else rows[0]), aggfunc)()
+        wide[f"there {position}"] = (labels == label).astype(int)
+    asked = {f"{what} {i}": function for i in range(len(spread)) for what, function in _asked_of(aggfunc)}
+    found = wide.groupby(keys).agg(asked)
+    result = found[[f"value {i}" for i in range(len(spread))]]
+    if len(_asked_of(aggfunc)) > 1:
+        for position, name in enumerate(list(result._columns)):
+            result[name] = result[name].where(found[f"there {position}"] == 1)
     twin = result._twin.copy()
     twin.columns = pd.Index(list(spread), name=cols[0])
     pivoted = Frame(result._rows, dict(zip(spread, result._columns.values(), strict=True)), twin, result._index)
     return pivoted if fill_value is None else pivoted.fillna(fill_value)
+
+
+_OF_NOTHING = {"sum", "count", "nunique", "any", "all"}  # what has a value without rows; pandas has no such cell
+
+
+def _asked_of(aggfunc: str) -> list[tuple[str, str]]:
+    return [("value", aggfunc), ("there", "max")] if aggfunc in _OF_NOTHING else [("value", aggfunc)]
 
 
 @method(Frame)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from cleanroom_kernel.interpreter import binning, builders, crosses, joins
+from cleanroom_kernel.interpreter import binning, builders, crosses, joins, reshaping
 from cleanroom_kernel.interpreter.elementwise import on_column
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle
@@ -48,6 +48,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "crosstab": crosses.crosstab,
     "pivot_table": crosses.pivot_table,
     "pivot": lambda data, **options: data.pivot(**options),
+    "melt": reshaping.melt,
     "merge": joins.merge,
     "concat": joins.concat,
     "to_datetime": _of_column(builders.to_datetime, pd.to_datetime),
@@ -59,6 +60,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "unique": _unique,
 }
 READERS = ("read_csv", "read_table", "read_parquet", "read_excel", "read_feather", "read_pickle", "read_sql_table")
+QUERIES = ("read_sql", "read_sql_query")
 
 
 def install(room: Room) -> None:
@@ -66,6 +68,8 @@ def install(room: Room) -> None:
         _wrap(name, functools.partial(_dispatch, ours))
     for name in READERS:
         _wrap(name, functools.partial(_read, room))
+    for name in QUERIES:
+        _wrap(name, functools.partial(_read_query, room))
     _wrap_constructors()
 
 
@@ -102,6 +106,27 @@ def _read(room: Room, original: Callable[..., Any], *args: Any, **kwargs: Any) -
         if table is not None:
             return _as_read(table, kwargs)
     return original(*args, **kwargs)
+
+
+def _read_query(room: Room, original: Callable[..., Any], sql: Any, *args: Any, **kwargs: Any) -> Any:
+    """A query of tables that the room declares is the room's, whatever the connection; others are the expert's own."""
+    table = room.named(str(sql))
+    if table is not None:
+        return _as_read(table, kwargs)
+    from cleanroom_kernel.interpreter import sql as queries  # with its parser, for those who use it
+
+    try:
+        names = queries.tables_of(queries.parsed(str(sql)))
+    except HandleError:
+        if any(con is not None for con in (*args[:1], kwargs.get("con"))):
+            return original(sql, *args, **kwargs)
+        raise
+    if not names or any(room.named(name) is None for name in names):
+        return original(sql, *args, **kwargs)
+    if kwargs.get("params") is not None:
+        raise HandleError("Parameters of a query are not filled in here.", suggestion="Write the values into its text.")
+    found = room.sql(str(sql))
+    return _as_read(found, kwargs) if isinstance(found, Frame) else found
 
 
 def _as_read(table: Frame, options: dict[str, Any]) -> Frame:

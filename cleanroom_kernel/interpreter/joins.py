@@ -20,9 +20,20 @@ from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, method
 from cleanroom_kernel.interpreter.rehearsal import rehearse
 from cleanroom_kernel.interpreter.terms import call, known, negated
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Expression, Literal, Named, Value, type_of
+from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Named, Value, type_of
 from cleanroom_kernel.plan.functions import Function
-from cleanroom_kernel.plan.relations import Concat, How, Join, PerUnit, Reduced, Reduction, Select
+from cleanroom_kernel.plan.relations import (
+    Assign,
+    Concat,
+    Filter,
+    How,
+    Join,
+    PerUnit,
+    Reduced,
+    Reduction,
+    Select,
+    Sort,
+)
 from cleanroom_kernel.plan.schema import DType
 
 TWIN_LIMIT = 240  # rows of a joined twin; more would only make every later step slower
@@ -45,12 +56,10 @@ def merge(
     validate: str | None = None,
 ) -> Any:
     """pandas' merge of two tables of the room, or of one with a small public table."""
-    if how not in ("inner", "left", "right"):
-        raise HandleError(
-            f"how={how!r} would show which rows have no match.", suggestion="Use how='left' from the table of patients."
-        )
+    if how not in ("inner", "left", "right", "outer"):
+        raise HandleError(f"how={how!r} pairs rows of different patients.", suggestion="Merge on the patient's id.")
     if indicator:
-        raise HandleError("indicator is not available here.", suggestion="Use how='left' and isna() of a column.")
+        raise HandleError("indicator has no column here.", suggestion="Use how='left' and isna() of a column.")
     left, right = _as_frame(left), _as_frame(right)
     if isinstance(left, pd.DataFrame) or isinstance(right, pd.DataFrame):
         return _with_public(left, right, how, on or left_on, on or right_on, suffixes)
@@ -126,8 +135,10 @@ def _joined(
         if mine.label is not None and mine.label == theirs.label
     }
     second = _side(right, right_keys, set(first.rows.fields), merged)
-    if how == "right":
-        rows: Relation = Join(second.rows, first.rows, second.keys, first.keys, How.LEFT)
+    if how == "outer":
+        rows: Relation = _outer(first, second)
+    elif how == "right":
+        rows = Join(second.rows, first.rows, second.keys, first.keys, How.LEFT)
     else:
         rows = Join(first.rows, second.rows, first.keys, second.keys, How(how))
     names = list(first.names.values()) + [name for label, name in second.names.items() if label not in merged]
@@ -135,6 +146,25 @@ def _joined(
     by_index = all(key.label is None for key in (*left_keys, *right_keys))
     index = tuple(Value(name) for name in first.keys) if by_index else ()
     return Frame(rows, columns, twin if by_index else twin.reset_index(drop=True), index)
+
+
+_ALONE = "without a match"
+
+
+def _outer(first: Side, second: Side) -> Relation:
+    """Every row of the first with its matches, then those of the second that have none; in the order of the keys.
+
+    Each row is of one patient still. A public table has no rows of its own here: which of them match nobody is a fact
+    about all patients, which the plan refuses as it does a left join from a public table.
+    """
+    found = Join(first.rows, second.rows, first.keys, second.keys, How.LEFT)
+    marked = Assign(first.rows, (Named(_ALONE, Literal(True, DType.BOOLEAN)),))
+    others = Join(second.rows, marked, second.keys, first.keys, How.LEFT)
+    alone = Filter(others, Call(Function.IS_NULL, (Value(_ALONE),)))
+    columns = tuple(Named(name, Value(name)) for name in found.fields)
+    keys = tuple(map(Value, first.keys))
+    stacked = Concat((Select(found, columns), Select(alone, columns)))
+    return Sort(stacked, keys, (False,) * len(keys))
 
 
 @dataclass(frozen=True)
@@ -186,6 +216,8 @@ def _with_public(left: Any, right: Any, how: str, left_on: Any, right_on: Any, s
             raise HandleError("A left join from a public table is not available.", suggestion="Put it on the right.")
         left, right, left_on, right_on = right, left, right_on, left_on
         how = {"right": "left"}.get(how, how)
+    if how == "outer":
+        raise HandleError("An outer join shows which public rows match nobody.", suggestion="Use how='left'.")
     keys = [left_on if left_on is not None else [label for label in left._columns if label in right.columns], right_on]
     mine, theirs = (key[0] if isinstance(key, list) and len(key) == 1 else key for key in (keys[0], keys[1] or keys[0]))
     if isinstance(mine, list) or mine not in left._columns:

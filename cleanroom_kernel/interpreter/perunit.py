@@ -21,7 +21,7 @@ from cleanroom_kernel.interpreter.probes import FrameProbe, Probe, Wanted, wante
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal, stand_in
 from cleanroom_kernel.interpreter.terms import call, known
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Expression, Value, type_of
+from cleanroom_kernel.plan.expressions import Cast, Expression, Literal, Value, type_of
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.relations import (
@@ -243,16 +243,24 @@ def _unsorted(rows: Relation, needed: set[str]) -> tuple[Relation, Sort | None]:
 
 
 def _ordered(over: Relation, sort: Sort, keys: tuple[str, ...]) -> tuple[Relation, tuple[str, ...] | None]:
-    """The columns of an ascending sort under names, for a window's own order; None where it cannot have it."""
+    """The columns of a sort under names, for a window's own order; None where it cannot have it."""
     names = []
     for by, descending in zip(sort.by, sort.descending, strict=True):
         if isinstance(by, Value) and by.name in keys:
             continue
-        if descending or type_of(by, over.fields).role.is_opaque:
+        field = type_of(by, over.fields)
+        if field.role.is_opaque or (descending and field.dtype is DType.STRING):
             return over, None
-        over, name = contexts.named_in(over, by)
+        over, name = contexts.named_in(over, _backwards(by, field.dtype) if descending else by)
         names.append(name)
     return over, tuple(names)
+
+
+def _backwards(by: Expression, dtype: DType) -> Expression:
+    """What ascends as `by` descends. Missing values come last either way."""
+    if dtype is DType.DATETIME:
+        return call(Function.SUBTRACT, Literal(0, dtype), by)
+    return call(Function.NEGATE, Cast(by, DType.INTEGER) if dtype is DType.BOOLEAN else by)
 
 
 def _alongside(grouping: Grouping, rows: Relation, columns: dict[Hashable, Expression], rehearsal: Rehearsal) -> Any:

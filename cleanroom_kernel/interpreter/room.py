@@ -76,10 +76,20 @@ class Room:
 
     def named(self, name: str) -> Frame | None:
         """The table that answers to a name or to the name of a file, as in pd.read_csv("encounters.csv")."""
-        for table in self._schema.tables:
-            if name in (table.name, *table.aliases):
-                return self[table.name]
+        for matches in (_as_declared, _as_written):
+            for table in self._schema.tables:
+                if matches(name) in map(matches, (table.name, *table.aliases)):
+                    return self[table.name]
         return None
+
+    def sql(self, query: str, dialect: str | None = None) -> Any:
+        """The answer to a SELECT: a DataFrame of the room, or released statistics where it groups by attributes.
+
+        PostgreSQL is read, or BigQuery where names stand in backticks; `dialect` names another.
+        """
+        from cleanroom_kernel.interpreter import sql  # with its parser, for those who use it
+
+        return sql.run(self, query, dialect)
 
     @property
     def tables(self) -> dict[str, Frame]:
@@ -156,6 +166,21 @@ class Room:
         if "significant_digits" in values:
             words.append(f"statistics show at most {values['significant_digits']} digits")
         return "; ".join(words) + ". room.policy() lists everything."
+
+
+def _as_declared(name: str) -> str:
+    return name
+
+
+def _as_written(name: str) -> str:
+    """A file's name without what says how it is stored, in small letters: DIAGNOSES_ICD.csv.gz is diagnoses_icd."""
+    parts = name.lower().split(".")
+    while len(parts) > 1 and parts[-1] in _ENDINGS:
+        parts.pop()
+    return ".".join(parts)
+
+
+_ENDINGS = {"csv", "tsv", "txt", "parquet", "pq", "feather", "xlsx", "xls", "pkl", "pickle", "gz", "zip", "bz2", "zst"}
 
 
 def _described(column: Column) -> dict[str, Any]:

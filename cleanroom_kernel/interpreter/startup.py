@@ -16,12 +16,15 @@ from cleanroom_kernel.interpreter import (
     distributions,
     hooks_numpy,
     hooks_pandas,
+    hooks_seaborn,
     hooks_sklearn,
     inert,
     learn_progress,
+    magics,
     overview,
     plots,
     query,
+    reshaping,
     selection,
     shaping,
     tracing,
@@ -32,7 +35,19 @@ from cleanroom_kernel.interpreter.room import Room
 from cleanroom_kernel.plan.nodes import PlanError
 
 # Each of these registers a family of methods on the handles when it is imported.
-FAMILIES = (accessors, distributions, hooks_numpy, inert, overview, plots, query, selection, shaping, tracing)
+FAMILIES = (
+    accessors,
+    distributions,
+    hooks_numpy,
+    inert,
+    overview,
+    plots,
+    query,
+    reshaping,
+    selection,
+    shaping,
+    tracing,
+)
 
 
 def start(vault_socket: socket.socket, shell: Any) -> Room:
@@ -44,6 +59,8 @@ def start(vault_socket: socket.socket, shell: Any) -> Room:
     hooks_pandas.install(room)
     hooks_sklearn.install(room)
     plots.install()
+    hooks_seaborn.install()
+    magics.install(shell, room)
     shell.push({"room": room})
     display.install(shell)
     shell.set_custom_exc((CleanRoomError, PlanError), _show_card)

@@ -267,8 +267,9 @@ Written by `python -m tests.support.coverage`, which runs every form below on ha
 
 The weights are the call sites of 195 public notebooks and scripts on health records (MIMIC, eICU, Diabetes 130,
 Synthea, OMOP). A call's sites are divided evenly among the forms that are tried; a call that both rows and released
-tables have (`to_csv`, `tolist`, `T`) is tried on both. *Answered*: it runs on handles and, where pandas gives something comparable,
-gives the same. *Refused*: the room says why and what to write instead. *Missing*: anything else, or no form is tried.
+tables have (`to_csv`, `tolist`, `T`) is tried on both. *Answered*: it runs on handles and, where pandas gives something
+comparable, gives the same. *Refused*: the room says why and what to write instead. *Missing*: anything else, or no form
+is tried.
 """
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from tests.support import coverage, probes
+
 pytest.importorskip("seaborn")
 pytest.importorskip("statsmodels")
-
-from tests.support import coverage, probes
 
 pytestmark = pytest.mark.skipif(
     not coverage.FREQUENCIES.exists(), reason="the frequency list is not on this machine; the committed page stays"

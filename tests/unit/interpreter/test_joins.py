@@ -12,6 +12,13 @@ JOINS = {
     "inner": lambda df, who: df.merge(who, on="pid"),
     "left": lambda df, who: who.merge(df, on="pid", how="left"),
     "right": lambda df, who: df.merge(who, on="pid", how="right"),
+    "outer": lambda df, who: df[df.age > 80].merge(who[who.sex == "F"], on="pid", how="outer"),
+    "outer by different names": lambda df, who: df[df.age > 80].merge(
+        who.rename(columns={"pid": "person"})[who.sex == "F"], left_on="pid", right_on="person", how="outer"
+    ),
+    "outer of indexes": lambda df, who: (
+        df[df.age > 80].groupby("pid")[["los"]].max().join(who[who.sex == "F"].set_index("pid"), how="outer")
+    ),
     "by common names": lambda df, who: df.merge(who),
     "by different names": lambda df, who: df.merge(
         who.rename(columns={"pid": "person"}), left_on="pid", right_on="person"
@@ -66,10 +73,26 @@ def test_a_join_that_would_pair_different_patients_is_refused(stays, patients):
         stays.merge(patients.rename(columns={"sex": "code"})[["code", "born"]], on="code")
 
 
-@pytest.mark.parametrize("how", ["outer", "cross"])
-def test_joins_that_show_who_has_no_match_are_refused(how, stays, patients):
+def test_a_cross_join_pairs_patients_and_is_refused(stays, patients):
     with pytest.raises(HandleError):
-        stays.merge(patients, on="pid", how=how)
+        stays.merge(patients, on="pid", how="cross")
+
+
+@pytest.mark.parametrize("join", ["outer", "left"])
+def test_rows_of_a_public_table_that_match_nobody_are_not_shown(join, here, stays):
+    with pytest.raises(Forbidden, match="which of its rows have no patient"):
+        here.room["wards"].merge(stays, on="ward", how=join)
+    with pytest.raises(HandleError):
+        stays.merge(pd.DataFrame({"code": ["V10"], "x": [1]}), on="code", how="outer")
+
+
+def test_an_outer_join_is_in_the_order_of_its_keys(stays, patients, table, people):
+    """So that what follows it by position, as the first rows do, is what pandas has."""
+    ours, theirs = (
+        df[df.age > 80].merge(who[who.sex == "F"], on="pid", how="outer").head(40)
+        for df, who in ((stays, patients), (table, people))
+    )
+    same(ours[["los", "born"]].sum(), theirs[["los", "born"]].sum())
 
 
 LOOKUPS = {

@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-sns = pytest.importorskip("seaborn")
-
 from cleanroom_kernel.interpreter import hooks_seaborn, plots
 from cleanroom_kernel.interpreter.errors import HandleError
+
+sns = pytest.importorskip("seaborn")
 
 ORDER = ["north", "south", "west"]
 
