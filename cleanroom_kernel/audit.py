@@ -190,6 +190,32 @@ class PolicyChanged(Event, frozen=True, tag="policy changed"):
     settings: dict[str, bool | int | float | str]
 
 
+class RequestMade(Event, frozen=True, tag="request made"):
+    """An expert asks the owner for an answer that the gate withheld. `sha256` is of the frozen answer."""
+
+    number: int
+    session: str
+    expert: str
+    cell: str
+    question: str
+    title: str
+    reason: str
+    findings: tuple[str, ...]
+    sha256: str
+
+
+class RequestStep(Event, frozen=True, tag="request step"):
+    """What became of a request, by whom (nobody, where it expired), and with which comment."""
+
+    number: int
+    expert: str
+    step: str
+    state: str
+    person: str
+    comment: str
+    sha256: str
+
+
 class InvitationMade(Event, frozen=True, tag="invitation made"):
     expert: str
     invitation: str  # public identity of the token
@@ -232,6 +258,8 @@ AnyEvent = (
     | OutputDropped
     | MessageRefused
     | PolicyChanged
+    | RequestMade
+    | RequestStep
     | InvitationMade
     | InvitationRevoked
     | LoginRefused
@@ -312,6 +340,19 @@ def entries(connection: sa.Connection, since: int = 0, limit: int | None = None)
     chosen = sa.select(_audit).where(_audit.c.sequence > since).order_by(_audit.c.sequence).limit(limit)
     for row in connection.execute(chosen):
         yield Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain)
+
+
+def code_of(connection: sa.Connection, session: str, cell: str) -> str:
+    """The code of a cell that was run; "" where there was none."""
+    field = sa.func.json_extract
+    chosen = sa.select(_audit.c.body).where(
+        field(_audit.c.body, "$.kind") == "cell executed",
+        field(_audit.c.body, "$.session") == session,
+        field(_audit.c.body, "$.cell") == cell,
+    )
+    body = connection.execute(chosen.order_by(_audit.c.sequence.desc()).limit(1)).scalar()
+    event = None if body is None else _DECODER.decode(body)
+    return event.code if isinstance(event, CellExecuted) else ""
 
 
 def verify(connection: sa.Connection) -> Verification:

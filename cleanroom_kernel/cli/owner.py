@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from traitlets import TraitError
 
-from cleanroom_kernel import audit
+from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.cli.preparing import prepare
 from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, Settings, load, template, write_new
 from cleanroom_kernel.server import auth, certificate
@@ -134,6 +134,7 @@ def run_revoke(options: argparse.Namespace) -> int:
 def database(settings: Settings) -> sa.Engine:
     engine = audit.engine(settings.state)
     auth.create(engine)
+    airlock.create(engine)
     return engine
 
 

@@ -205,3 +205,17 @@ class ModelCandidate(Struct, frozen=True, eq=False):
 
 AnyCandidate = Candidate | EvaluationCandidate | ModelCandidate
 Evidence = tuple[CellEvidence, ...] | EvaluationEvidence | ModelEvidence
+
+
+class Review:
+    """A question that its expert asks the owner for: what the gate would judge of it is caught instead."""
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        self.caught: tuple[AnyCandidate, Evidence] | None = None
+
+    def catches(self, candidate: AnyCandidate, evidence: Evidence) -> bool:
+        if candidate.question != self.question:
+            return False
+        self.caught = candidate, evidence
+        return True

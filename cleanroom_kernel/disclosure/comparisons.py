@@ -226,25 +226,26 @@ class Comparisons:
     ) -> None:
         if not new:
             return
-        written = _written(connection, [claim.footprint for claim in new])
-        connection.execute(
-            numbers.insert(),
-            [
-                {
-                    "answer": answer,
-                    "measure": self._stored(measure),
-                    "linear": linear,
-                    "footprint": footprint,
-                    "statistic": claim.statistic,
-                    "selection": claim.selection,
-                    "shown": msgspec.msgpack.encode(claim.shown),
-                }
-                for claim, footprint in zip(new, written, strict=True)
-            ],
-        )
+        rows = self.rows(connection, measure, linear, new)
+        connection.execute(numbers.insert(), [{"answer": answer, **row} for row in rows])
         self._measures[measure].linear = linear
-        draft.written.setdefault(measure, []).extend(written)
+        draft.written.setdefault(measure, []).extend(row["footprint"] for row in rows)
         draft.last[measure] = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar_one()
+
+    def rows(self, connection: sa.Connection, measure: str, linear: bool, new: list[Claim]) -> list[dict[str, Any]]:
+        """Numbers as they are written down, but for their answer. Their footprints are put into the records."""
+        written = _written(connection, [claim.footprint for claim in new])
+        return [
+            {
+                "measure": self._stored(measure),
+                "linear": linear,
+                "footprint": footprint,
+                "statistic": claim.statistic,
+                "selection": claim.selection,
+                "shown": msgspec.msgpack.encode(claim.shown),
+            }
+            for claim, footprint in zip(new, written, strict=True)
+        ]
 
     def _stored(self, measure: str) -> str:
         return f"{self._edition}/{measure}"

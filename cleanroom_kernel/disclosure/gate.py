@@ -69,8 +69,10 @@ WITHHELD = Withheld(
 
 def decide(candidate: AnyCandidate, evidence: Evidence, policy: PolicySnapshot, ledger: Ledger) -> Answer:
     """Release, Withheld or Refusal. Written to ledger and audit log when this returns, or nothing happened."""
+    if ledger.review is not None and ledger.review.catches(candidate, evidence):
+        return WITHHELD
     with ledger.book() as book:
-        case = _Case(candidate.asker, candidate.question, candidate.title, policy, ledger, book)
+        case = Case(candidate.asker, candidate.question, candidate.title, policy, ledger, book)
         known = case.known()
         if known is not None:
             return known
@@ -86,8 +88,17 @@ def decide(candidate: AnyCandidate, evidence: Evidence, policy: PolicySnapshot, 
 
 def recall(asker: Asker, question: str, title: str, policy: PolicySnapshot, ledger: Ledger) -> Answer | None:
     """The answer that this question has already, if it has one: nothing needs to be computed for it."""
+    if ledger.review is not None and ledger.review.question == question:
+        return None
     with ledger.book() as book:
-        return _Case(asker, question, title, policy, ledger, book).known()
+        return Case(asker, question, title, policy, ledger, book).known()
+
+
+def hand_over(asker: Asker, number: int, ledger: Ledger) -> Release:
+    """An answer that the owner approved, as it was frozen. Raises AirlockError where there is none."""
+    with ledger.book() as book:
+        approved = book.approved(number, asker.expert)
+        return Release(book.release(asker, approved.facts, approved.answer), approved.payload)
 
 
 def refuse(asker: Asker, question: str, refusal: Refusal, ledger: Ledger) -> Refusal:
@@ -111,7 +122,7 @@ def fail(
 
 
 # -- tables of statistics ---------------------------------------------------------------------------------------------
-def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case) -> Answer:
+def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case) -> Answer:
     if not candidate.has_units:
         return _public(candidate, case)
     if case.is_spent({trace.measure for column in candidate.columns for trace in column.traces}):
@@ -124,7 +135,7 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case
     broken = {name for found in findings for name in failed(found)}
     nameable = _nameable(candidate, evidence, case.policy)
     columns = [
-        _beside_released(column, numbers, passed(found, len(candidate.labels)) & nameable, case)
+        beside_released(column, numbers, passed(found, len(candidate.labels)) & nameable, case)
         for column, numbers, found in zip(candidate.columns, evidence, findings, strict=True)
     ]
     if any(column.lost for column in columns):
@@ -147,7 +158,7 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: _Case
     facts = case.facts(
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
         rules=rules_of(kinds),
-        units=_units_behind(released, case.policy),
+        units=units_behind(released, case.policy),
         cells=sum(int(column.shown.sum()) for column in columns),
         suppressed=sum(int((~column.shown[rows]).sum()) for column in columns),
         precision=precision(kinds, case.policy, repeated),
@@ -164,7 +175,7 @@ def _nameable(candidate: Candidate, evidence: tuple[CellEvidence, ...], policy: 
     return nameable
 
 
-class _Shown(Struct, frozen=True, eq=False):
+class Shown(Struct, frozen=True, eq=False):
     """A column as it may be shown: `values` of cells that are, how many of them repeat an earlier release, whether the
     ledger cost it a cell, and what is released.
     """
@@ -176,48 +187,48 @@ class _Shown(Struct, frozen=True, eq=False):
     released: list[Released]
 
 
-def _beside_released(column: Statistics, evidence: CellEvidence, alone: Booleans, case: _Case) -> _Shown:
+def beside_released(column: Statistics, evidence: CellEvidence, alone: Booleans, case: Case) -> Shown:
     """What may stand beside all released numbers. The largest cells go first: if one must go, it is the smallest."""
     order = [int(cell) for cell in np.argsort(-evidence.units, kind="stable") if alone[cell]]
     values = {cell: show(column, evidence, cell, case.policy) for cell in order}
     new, repeated = set(order), dict[int, Number]()
     for trace in column.traces:
         cells = [cell for cell in order if cell in new and (trace.cells is None or cell in trace.cells)]
-        judged = case.judge(trace.measure, _claims(trace, cells, values), linear=trace.linear)
+        judged = case.judge(trace.measure, claims_of(trace, cells, values), linear=trace.linear)
         repeated |= {cells[place]: shown for place, shown in judged.repeated.items()}
         new -= {cell for cell, kept in zip(cells, judged.passed, strict=True) if not kept}
     released = [
         Released(
             trace.measure,
             trace.linear,
-            _claims(trace, [c for c in order if c in new and (trace.cells is None or c in trace.cells)], values),
+            claims_of(trace, [c for c in order if c in new and (trace.cells is None or c in trace.cells)], values),
         )
         for trace in column.traces
     ]
     shown = np.zeros(len(alone), dtype=bool)
     shown[[*new, *repeated]] = True
-    return _Shown(shown, {**values, **repeated}, len(repeated), bool((alone & ~shown).any()), released)
+    return Shown(shown, {**values, **repeated}, len(repeated), bool((alone & ~shown).any()), released)
 
 
-def _claims(trace: Trace, cells: list[int], values: dict[int, Number]) -> list[Claim]:
+def claims_of(trace: Trace, cells: list[int], values: dict[int, Number]) -> list[Claim]:
     return [
         Claim(footprint, trace.statistic, trace.selection(cell) if trace.selection else "", values[cell])
         for cell, footprint in zip(cells, trace.footprints.of(cells), strict=True)
     ]
 
 
-def _units_behind(released: list[Released], policy: PolicySnapshot) -> str:
+def units_behind(released: list[Released], policy: PolicySnapshot) -> str:
     """Band of the units behind all numbers that are new."""
     sets = [claim.footprint.units for one in released for claim in one.claims]
-    return _band(len(sets[0].union(*sets[1:])), policy) if sets else "as released before"
+    return band_of(len(sets[0].union(*sets[1:])), policy) if sets else "as released before"
 
 
-def _band(units: int, policy: PolicySnapshot) -> str:
+def band_of(units: int, policy: PolicySnapshot) -> str:
     """Of the count as it would be shown, so that the edge of a band tells no more than that."""
     return words.band(to_count(units, policy.count_base))
 
 
-def _public(candidate: Candidate, case: _Case) -> Answer:
+def _public(candidate: Candidate, case: Case) -> Answer:
     """Rows of a public table are no secret: their numbers are shown as they are, and still written down."""
     rows = range(len(candidate.labels))
     grid = Grid(
@@ -239,7 +250,7 @@ def _public(candidate: Candidate, case: _Case) -> Answer:
 
 
 # -- scores and models ------------------------------------------------------------------------------------------------
-def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: _Case) -> Answer:
+def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: Case) -> Answer:
     if case.book.equations(candidate.measure) >= case.policy.evaluations:
         return case.budget()
     findings = evaluation_findings(evidence, case.border(evidence.footprint), case.policy)
@@ -252,7 +263,7 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: _
     facts = case.facts(
         output_class=OutputClass.EVALUATION.value,
         rules=rules_of_class(OutputClass.EVALUATION),
-        units=_band(evidence.units, case.policy),
+        units=band_of(evidence.units, case.policy),
         cells=1,
         suppressed=0,
         precision=precision({Kind.MEAN}, case.policy, len(judged.repeated)),
@@ -264,7 +275,7 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: _
     )
 
 
-def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> Answer:
+def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> Answer:
     findings = model_findings(evidence, case.border(evidence.footprint), case.policy)
     payload = candidate.payload
     # That a fit happened shows no number, so it is compared with nothing; what it learned is.
@@ -281,7 +292,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: _Case) -> A
     facts = case.facts(
         output_class=OutputClass.MODEL.value,
         rules=rules_of_class(OutputClass.MODEL),
-        units=_band(evidence.units, case.policy),
+        units=band_of(evidence.units, case.policy),
         cells=candidate.numbers,
         suppressed=0,
         precision=parameter_precision(case.policy),
@@ -295,7 +306,7 @@ def _all_passed(findings: list[Finding]) -> bool:
 
 
 # -- one decision -----------------------------------------------------------------------------------------------------
-class _Case(Struct, frozen=True, eq=False):
+class Case(Struct, frozen=True, eq=False):
     """Who asks what, under which policy, with the ledger open."""
 
     asker: Asker

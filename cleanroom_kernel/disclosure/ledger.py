@@ -8,6 +8,7 @@ withheld again.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,15 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from cleanroom_kernel import audit
+from cleanroom_kernel import airlock, audit
+from cleanroom_kernel.airlock import Frozen, Row
 from cleanroom_kernel.disclosure.auditor import Limits
 from cleanroom_kernel.disclosure.borders import Borders
-from cleanroom_kernel.disclosure.candidate import Asker
+from cleanroom_kernel.disclosure.candidate import Asker, Review
 from cleanroom_kernel.disclosure.comparisons import Claim, Comparisons, Draft, Judged
 from cleanroom_kernel.disclosure.footprint import Sketcher
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
-from cleanroom_kernel.disclosure.records import answers, denials, metadata, releases
+from cleanroom_kernel.disclosure.records import answers, denials, metadata, numbers, releases
 from cleanroom_kernel.protocol.release import Payload, Receipt
 
 WINDOW = 30 * 24 * 3600  # seconds over which denials are counted
@@ -72,15 +74,26 @@ class Ledger:
 
     def __init__(self, database: sa.Engine, key: bytes, n_units: int, edition: str = "") -> None:
         audit.create(database, metadata)
+        airlock.create(database)
         self._database = database
         self._key = key
         self._edition = edition
         self._comparisons = Comparisons(key, n_units, edition)
         self.n_units = n_units
         self.sketcher = Sketcher(key, n_units)
+        self.review: Review | None = None  # a question whose candidate goes to the owner instead of to the gate
 
     def borders(self, policy: PolicySnapshot) -> Borders:
         return Borders.of(self._key, policy)
+
+    @contextmanager
+    def reviewing(self, question: str) -> Iterator[Review]:
+        """While it lasts, the candidate of this question is caught, and not judged."""
+        self.review = Review(question)
+        try:
+            yield self.review
+        finally:
+            self.review = None
 
     @contextmanager
     def book(self) -> Iterator[Book]:
@@ -99,6 +112,10 @@ class Book:
         self._comparisons = comparisons
         self._edition = edition
         self._draft = Draft()
+
+    @property
+    def connection(self) -> sa.Connection:
+        return self._connection
 
     # -- what was answered before -------------------------------------------------------------------------------------
     def answered(self, question: str, policy: PolicySnapshot) -> Answered | None:
@@ -122,6 +139,12 @@ class Book:
     def suppressed_for(self, expert: str) -> int:
         """Cells suppressed in answers to an expert in the last 30 days."""
         return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *_recent(answers, expert))
+
+    def approved(self, number: int, expert: str) -> Answered:
+        """An answer that the owner approved. Raises AirlockError where there is none."""
+        answer, payload = airlock.approved(self._connection, number, expert)
+        facts = self._connection.execute(sa.select(answers.c.facts).where(answers.c.id == answer)).scalar_one()
+        return Answered(answer, _FACTS.decode(facts), _PAYLOADS.decode(payload))
 
     # -- what a new number would add to it ----------------------------------------------------------------------------
     def equations(self, measure: str) -> int:
@@ -160,6 +183,33 @@ class Book:
         for one in released:
             self._comparisons.write(self._connection, self._draft, answer, one.measure, one.linear, one.claims)
         return answer
+
+    def freeze(self, asker: Asker, facts: Facts, payload: Payload | None, released: list[Released]) -> Frozen:
+        """An answer as it would be written down and leave, for the owner to decide about. The same question asked
+        again is not answered with it: its key is nobody's question.
+        """
+        body = b"" if payload is None else msgspec.msgpack.encode(payload)
+        answer = {
+            "key": secrets.token_bytes(20),
+            "expert": asker.expert,
+            "facts": msgspec.msgpack.encode(facts),
+            "payload": body,
+            "suppressed": facts.suppressed,
+        }
+        rows = [
+            Row(str(numbers.name), row)
+            for one in released
+            for row in self._comparisons.rows(self._connection, one.measure, one.linear, one.claims)
+        ]
+        return Frozen(
+            payload=body,
+            answer=Row(str(answers.name), answer),
+            numbers=tuple(rows),
+            output_class=facts.output_class,
+            units=facts.units,
+            cells=facts.cells,
+            precision=facts.precision,
+        )
 
     def release(self, asker: Asker, facts: Facts, answer: int) -> Receipt:
         """Write down that an answer leaves, in ledger and audit log. The receipt is the proof."""

@@ -12,25 +12,32 @@ import select
 import signal
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
-from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, CleanRoomWithheld, VaultLost
+from cleanroom_kernel.interpreter.errors import CleanRoomError, CleanRoomRefusal, CleanRoomWithheld, VaultLost
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.protocol.airlock import Standing, Standings
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    AskOwner,
+    Collect,
     Disclose,
     Export,
     Foresee,
     Foreseen,
     Hello,
     InterpreterRequest,
+    ListRequests,
     Progress,
     Reply,
     Welcome,
+    Withdraw,
 )
 from cleanroom_kernel.protocol.release import Artifact, Payload, Receipt, Refusal, Release, Withheld
 
@@ -61,6 +68,18 @@ class Unseen:
         pass
 
 
+class KeptBack(BaseException):
+    """Ends a computation at its first question that is withheld, while `seeking`. A BaseException, like Foresight."""
+
+    def __init__(self, aggregate: Aggregate) -> None:
+        super().__init__()
+        self.aggregate = aggregate
+
+
+_MOST_KEPT_BACK = 1_000
+_FOR_THE_OWNER = ("budget", "denials")  # refusals that only say that the owner must be asked
+
+
 class Connection:
     """The interpreter's end of the border to the vault."""
 
@@ -70,6 +89,9 @@ class Connection:
         self._number = 0
         self._owner = os.getpid()
         self._foreseen: list[tuple[Aggregate, tuple[str, ...]]] | None = None
+        self._seeking = False
+        self._settled: dict[str, tuple[Payload, Receipt]] = {}
+        self.kept_back: OrderedDict[str, Aggregate] = OrderedDict()  # questions that the owner can be asked for
         self.receipts: list[Receipt] = []
         self.bulletin: Callable[[], Bulletin] = Unseen
         self.welcome: Welcome = self._expect(self._exchange(Hello(number=self._next(), version=VERSION)), Welcome)
@@ -84,8 +106,16 @@ class Connection:
             if self._foreseen is not None:
                 self._foreseen.append((aggregate, self.foresee(aggregate)))
                 raise Foresight
+            if self._settled and digest(aggregate) in self._settled:
+                return self._settled[digest(aggregate)]
             answer = self._exchange(Disclose(number=self._next(), plan=encode(aggregate)))
-            return self._released(answer)
+            if _is_kept_back(answer):
+                self._keep(aggregate)
+            try:
+                return self._released(answer)
+            except CleanRoomError as refused:
+                refused.question = digest(aggregate) if _is_kept_back(answer) else ""
+                raise
 
     def foresee(self, aggregate: Aggregate) -> tuple[str, ...]:
         """The structural rules that apply to `aggregate`; no row is touched."""
@@ -100,6 +130,51 @@ class Connection:
                 raise Foresight
             payload, receipt = self._released(self._exchange(Export(number=self._next(), plan=encode(fit), name=name)))
         return self._expect(payload, Artifact), receipt
+
+    # -- requests to the owner ----------------------------------------------------------------------------------------
+    def ask_owner(self, aggregate: Aggregate, reason: str, name: str | None = None) -> Standing:
+        with self._lock:
+            request = AskOwner(number=self._next(), plan=encode(aggregate), reason=reason, name=name)
+            return self._expect(self._exchange(request), Standing)
+
+    def requests(self) -> tuple[Standing, ...]:
+        with self._lock:
+            return self._expect(self._exchange(ListRequests(number=self._next())), Standings).requests
+
+    def withdraw(self, request: int) -> Standing:
+        with self._lock:
+            return self._expect(self._exchange(Withdraw(number=self._next(), request=request)), Standing)
+
+    def collect(self, request: int) -> tuple[Payload, Receipt]:
+        """An answer that the owner approved."""
+        with self._lock:
+            return self._released(self._exchange(Collect(number=self._next(), request=request)))
+
+    @contextlib.contextmanager
+    def seeking(self) -> Iterator[None]:
+        """Within, the first question that is withheld, or released with suppressed cells, raises KeptBack."""
+        self._seeking, before = True, self._seeking
+        try:
+            yield
+        finally:
+            self._seeking = before
+
+    @contextlib.contextmanager
+    def settling(self, question: str, answer: tuple[Payload, Receipt]) -> Iterator[None]:
+        """Within, this question has that answer, and is not asked."""
+        before, self._settled = self._settled, {**self._settled, question: answer}
+        try:
+            yield
+        finally:
+            self._settled = before
+
+    def _keep(self, aggregate: Aggregate) -> None:
+        self.kept_back[digest(aggregate)] = aggregate
+        self.kept_back.move_to_end(digest(aggregate))
+        if len(self.kept_back) > _MOST_KEPT_BACK:
+            self.kept_back.popitem(last=False)
+        if self._seeking:
+            raise KeptBack(aggregate)
 
     @contextlib.contextmanager
     def foreseeing(self) -> Iterator[list[tuple[Aggregate, tuple[str, ...]]]]:
@@ -159,6 +234,12 @@ class Connection:
         if not isinstance(answer, wanted):
             raise VaultLost("The vault's answer does not fit the question.")
         return answer
+
+
+def _is_kept_back(answer: object) -> bool:
+    if isinstance(answer, Release):
+        return answer.receipt.suppressed > 0
+    return isinstance(answer, Withheld) or (isinstance(answer, Refusal) and answer.rule in _FOR_THE_OWNER)
 
 
 def _wait(descriptor: int) -> None:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from cleanroom_kernel.protocol.release import Reason, Refusal, Withheld
 
+ASK = "Or ask the owner: room.request_release(lambda: …, reason)."
+
 
 class CleanRoomError(Exception):
-    """Base class. `rule` names the rule that spoke, `suggestion` says what to write instead; both may be empty."""
+    """Base class. `rule` names the rule that spoke, `suggestion` says what to write instead; both may be empty.
+
+    `question` identifies a question that the owner can be asked for: room.request_release(error, reason).
+    """
 
     kind = "Clean room"
 
@@ -19,6 +24,7 @@ class CleanRoomError(Exception):
         self.message = message
         self.suggestion = suggestion
         self.rule = rule
+        self.question = ""
 
 
 class CleanRoomWithheld(CleanRoomError):
@@ -28,7 +34,7 @@ class CleanRoomWithheld(CleanRoomError):
 
     @classmethod
     def of(cls, answer: Withheld) -> CleanRoomWithheld:
-        return cls(answer.message, suggestion=answer.suggestion)
+        return cls(answer.message, suggestion=f"{answer.suggestion} {ASK}")
 
 
 class CleanRoomRefusal(CleanRoomError):

@@ -32,7 +32,7 @@ _MARK = "_clean_room"  # of an estimator that stands for one in the vault, and o
 
 
 def install(room: Room) -> None:
-    room.release_with(_release)
+    room.release_with(_release, _of_model)
     prepare()
 
 
@@ -50,6 +50,12 @@ def _release(model: Any, filename: str) -> Any:
     from cleanroom_kernel.interpreter import learn_release
 
     return learn_release.release(model, filename)
+
+
+def _of_model(model: Any, filename: str) -> Any:
+    from cleanroom_kernel.interpreter import learn_release
+
+    return learn_release.asked_for(model, filename)
 
 
 def _holds_handle(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

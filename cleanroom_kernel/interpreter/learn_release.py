@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import VaultLost
 from cleanroom_kernel.interpreter.estimators import ModelError, class_of
 from cleanroom_kernel.interpreter.learn_fitted import Mark, mark_of, parts_in_place, settle
+from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.protocol.release import Artifact, Receipt
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -52,21 +54,26 @@ def release(model: Any, filename: str) -> ReleasedModel | None:
 
     Raises CleanRoomWithheld or CleanRoomRefusal if it may not leave.
     """
-    made = _releasable(model)
-    if not isinstance(filename, str) or _NAME.fullmatch(filename) is None:
-        raise ModelError(
-            "A released file has a name and no path; it is written into the folder of your notebook.",
-            suggestion="For example: room.release(model, 'readmission.skops')",
-        )
+    made = _releasable(model, filename)
     try:
         artifact, receipt = current().export(made.learned.fit, filename)
     except Foresight:
         return None
+    return _taken_over(model, artifact, receipt)
+
+
+def asked_for(model: Any, filename: str) -> tuple[Fit, Callable[[Artifact, Receipt], ReleasedModel]]:
+    """The fit of a model that the owner is asked for, and what to do with the file when it comes."""
+    made = _releasable(model, filename)
+    return made.learned.fit, lambda artifact, receipt: _taken_over(model, artifact, receipt)
+
+
+def _taken_over(model: Any, artifact: Artifact, receipt: Receipt) -> ReleasedModel:
     _take_over(model, _loaded(artifact))
     return ReleasedModel(artifact.name, artifact.sha256, artifact.report, receipt)
 
 
-def _releasable(model: Any) -> Mark:
+def _releasable(model: Any, filename: str) -> Mark:
     made = mark_of(model) if hasattr(model, "__dict__") else None
     if made is None:
         raise ModelError(
@@ -75,6 +82,11 @@ def _releasable(model: Any) -> Mark:
         )
     if made.path:
         raise ModelError("A part of a model is not released alone.", suggestion="Release the model that it belongs to.")
+    if not isinstance(filename, str) or _NAME.fullmatch(filename) is None:
+        raise ModelError(
+            "A released file has a name and no path; it is written into the folder of your notebook.",
+            suggestion="For example: room.release(model, 'readmission.skops')",
+        )
     return made
 
 

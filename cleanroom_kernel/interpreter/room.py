@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cleanroom_kernel.interpreter.asking import OfModel, Request, Requests, ask
 from cleanroom_kernel.interpreter.connection import Connection
 from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import CleanRoomError
@@ -45,6 +46,7 @@ class Room:
         self._schema = connection.welcome.schema
         self._twins = Twins(self._schema)
         self._releaser: Callable[[Any, str], Any] | None = None
+        self._of_model: OfModel | None = None
 
     def __getitem__(self, name: str) -> Frame:
         try:
@@ -124,15 +126,28 @@ class Room:
         asked = [(f"question {i}", rule) for i, (_, rules) in enumerate(foreseen, 1) for rule in rules]
         return pd.DataFrame([*asked, *rows], columns=["asked", "rule"])
 
-    def release_with(self, releaser: Callable[[Any, str], Any]) -> None:
+    def release_with(self, releaser: Callable[[Any, str], Any], of_model: OfModel) -> None:
         """Who releases models: the hooks of scikit-learn say so when they are installed."""
-        self._releaser = releaser
+        self._releaser, self._of_model = releaser, of_model
 
     def release(self, model: Any, filename: str) -> Any:
         """A fitted model as a file on your machine, if the policy lets it out."""
         if self._releaser is None:
             raise CleanRoomError("Models cannot be released from this notebook.")
         return self._releaser(model, filename)
+
+    def request_release(self, what: Any, reason: str, filename: str | None = None) -> Request:
+        """Ask the owner for an answer that the policy withheld, or withheld cells of.
+
+        `what` is the code that asks (`lambda: df.age.mean()`), the error that it raised, a table with suppressed cells,
+        or a fitted model with a `filename`. The owner sees your reason, your code and the numbers. Run again, it is the
+        same request; `.state` tells how it stands, `.result()` gives the value once it is approved.
+        """
+        return ask(self._connection, what, reason, filename, self._of_model)
+
+    def requests(self) -> Requests:
+        """Your requests to the owner, the newest first, of earlier sessions too."""
+        return Requests(Request(self._connection, standing) for standing in self._connection.requests())
 
     def __repr__(self) -> str:
         lines = [f"Room {self._schema.name!r}. {self._schema.description}".rstrip()]

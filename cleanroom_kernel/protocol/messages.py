@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from cleanroom_kernel.plan.schema import RoomSchema
+from cleanroom_kernel.protocol.airlock import RequestId, Standing, Standings, Terms, Text
 from cleanroom_kernel.protocol.release import Artifact, Receipt, Refusal, Release, Withheld
 
 VERSION = 1
@@ -56,7 +57,34 @@ class Export(Struct, frozen=True, tag="export", forbid_unknown_fields=True):
     name: FileName
 
 
-InterpreterRequest = Hello | Disclose | Foresee | Export
+class AskOwner(Struct, frozen=True, tag="ask-owner", forbid_unknown_fields=True):
+    """Ask the owner for an answer that the gate withheld. With a `name`, for a fitted model as a file of that name."""
+
+    number: RequestNumber
+    plan: PlanBytes
+    reason: Text
+    name: FileName | None = None
+
+
+class ListRequests(Struct, frozen=True, tag="list-requests", forbid_unknown_fields=True):
+    """How one's own requests stand."""
+
+    number: RequestNumber
+
+
+class Withdraw(Struct, frozen=True, tag="withdraw", forbid_unknown_fields=True):
+    number: RequestNumber
+    request: RequestId
+
+
+class Collect(Struct, frozen=True, tag="collect", forbid_unknown_fields=True):
+    """Have an answer that the owner approved."""
+
+    number: RequestNumber
+    request: RequestId
+
+
+InterpreterRequest = Hello | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect
 
 
 # -- vault -> interpreter ---------------------------------------------------------------------------------------------
@@ -90,7 +118,7 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer to request `number`; 0 where the request was too broken to have one. Progress may come before it."""
 
     number: int
-    answer: Welcome | Foreseen | Release | Withheld | Refusal | Progress
+    answer: Welcome | Foreseen | Release | Withheld | Refusal | Standing | Standings | Progress
 
 
 # -- server -> vault --------------------------------------------------------------------------------------------------
@@ -114,6 +142,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     state: str
     policy: dict[str, bool | int | float | str]
     fits: FitLimits = FitLimits()
+    terms: Terms = Terms()
 
 
 class CellStarted(Struct, frozen=True, tag="cell", forbid_unknown_fields=True):
@@ -154,11 +183,15 @@ class Released(Struct, frozen=True, tag="released", forbid_unknown_fields=True):
 
 
 class Denied(Struct, frozen=True, tag="denied", forbid_unknown_fields=True):
-    """A question was withheld or refused; `rule` is "policy" for every withheld answer."""
+    """A question was withheld or refused; `rule` is "policy" for every withheld answer.
+
+    `question` is the digest of one that the owner can be asked for.
+    """
 
     cell: str
     kind: str  # "withheld" or "refusal"
     rule: str
+    question: str = ""
 
 
 class Delivered(Struct, frozen=True, tag="delivered", forbid_unknown_fields=True):

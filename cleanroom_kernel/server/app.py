@@ -14,7 +14,7 @@ import msgspec
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from cleanroom_kernel import audit
+from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.audit import Ending, Login
 from cleanroom_kernel.protocol.http import WORDS, Problem, ProblemBody, RoomInfo
 from cleanroom_kernel.protocol.websocket import EXPERT_LIMIT, SUBPROTOCOL, Acknowledged, Gap, say
@@ -164,6 +164,15 @@ class Description(Handler):
         self.send(self.sessions.get(session_id, self.identity).welcome)
 
 
+class Requests(Handler):
+    """How an expert's own requests to the owner stand. Their values come through the notebook alone."""
+
+    async def get(self) -> None:
+        expert = self.identity.name
+        auditor: Auditor = self.application.settings["door"].auditor
+        self.send(await auditor.look(lambda connection: airlock.standings(connection, expert)))
+
+
 class Channels(Handler, WebSocketHandler):
     """One client's websocket: what it sends goes to its session, and it reads the session's journal at its own pace."""
 
@@ -271,6 +280,7 @@ def make(door: Door, sessions: Sessions, room: RoomInfo) -> web.Application:
     return web.Application(
         [
             (r"/api/room", Room),
+            (r"/api/requests", Requests),
             (r"/api/kernels", Kernels),
             (r"/api/kernels/([0-9a-f]{32})", Kernel),
             (r"/api/kernels/([0-9a-f]{32})/receipts", Receipts),

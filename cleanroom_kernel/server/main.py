@@ -25,7 +25,7 @@ from tornado.netutil import bind_sockets
 from traitlets import Bool, Enum, Float, Integer, List, Unicode
 from traitlets.config import Config, Configurable
 
-from cleanroom_kernel import audit
+from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
@@ -35,6 +35,7 @@ from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
+from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
 from cleanroom_kernel.server.session import Host
 from cleanroom_kernel.server.sessions import Limits, Sessions
 
@@ -190,10 +191,15 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
     files = server.tls_files()
     engine = audit.engine(server.state)
     auth.create(engine)
+    airlock.create(engine)
     auditor = Auditor(engine)
     policy = _policy(config)
     sessions = Sessions(_host(server, config, policy, auditor, launcher), server.snapshot_limits())
-    watches = [asyncio.create_task(sessions.watch_revocations()), asyncio.create_task(sessions.watch_age())]
+    watches = [
+        asyncio.create_task(sessions.watch_revocations()),
+        asyncio.create_task(sessions.watch_age()),
+        asyncio.create_task(watch_expiry(auditor, server.cull_interval)),
+    ]
     listening = _listen(server, sessions, auditor, launcher, certificate.context(*files) if files else None)
     address = Address(
         host=server.ip,
@@ -239,8 +245,18 @@ def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Audit
     rules = OutputPolicy(config=config).snapshot()
     fits = Fits(config=config).snapshot()
 
+    terms = Airlock(config=config).snapshot()
+
     def opening(session: str, expert: str) -> Open:
-        return Open(session=session, expert=expert, room=server.room, state=server.state, policy=policy, fits=fits)
+        return Open(
+            session=session,
+            expert=expert,
+            room=server.room,
+            state=server.state,
+            policy=policy,
+            fits=fits,
+            terms=terms,
+        )
 
     return Host(
         room=server.room_name,

@@ -9,7 +9,7 @@ from tornado import web
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending, Entry, Verification
-from cleanroom_kernel.server import auth
+from cleanroom_kernel.server import auth, reviewing
 from cleanroom_kernel.server.app import Door, Handler, Nothing, model
 from cleanroom_kernel.server.session import Session
 from cleanroom_kernel.server.sessions import Sessions
@@ -72,6 +72,7 @@ def make(door: Door, sessions: Sessions) -> web.Application:
             (r"/owner/api/sessions/([0-9a-f]{32})", OwnerSession),
             (r"/owner/api/audit", OwnerAudit),
             (r"/owner/api/experts", OwnerExperts),
+            *reviewing.ROUTES,
         ],
         default_handler_class=Nothing,
         door=door,

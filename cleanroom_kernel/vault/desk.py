@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cleanroom_kernel.disclosure.ledger import Ledger
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema
+from cleanroom_kernel.protocol.airlock import Terms
 from cleanroom_kernel.protocol.messages import FitLimits
 from cleanroom_kernel.vault.engine import Engine
 
@@ -25,3 +26,4 @@ class Desk:
     session: str
     cell: str = ""
     fits: FitLimits = FitLimits()
+    terms: Terms = field(default_factory=Terms)

@@ -32,8 +32,13 @@ def export(fit: Fit, name: str, desk: Desk) -> Answer:
     return failing(fit, desk, lambda: _export(fit, name, desk))
 
 
+def question_of(fit: Fit, name: str) -> tuple[str, str]:
+    """Identity of the question for such a file, and its words."""
+    return f"{name} of {digest(fit)}", f"file of {describe(fit)}"
+
+
 def _export(fit: Fit, name: str, desk: Desk) -> Answer:
-    question, title = f"{name} of {digest(fit)}", f"file of {describe(fit)}"
+    question, title = question_of(fit, name)
     known = recall(asker_of(desk), question, title, desk.policy, desk.ledger)
     if known is not None:
         return known

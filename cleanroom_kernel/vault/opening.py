@@ -41,6 +41,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
         expert=opening.expert,
         session=opening.session,
         fits=opening.fits,
+        terms=opening.terms,
     )
 
 

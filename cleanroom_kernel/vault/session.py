@@ -19,9 +19,12 @@ from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import Limits, decode
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, digest
+from cleanroom_kernel.protocol.airlock import Standing, Standings
 from cleanroom_kernel.protocol.channel import BadFrame
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    AskOwner,
+    Collect,
     Delivered,
     Denied,
     Disclose,
@@ -30,14 +33,17 @@ from cleanroom_kernel.protocol.messages import (
     Foreseen,
     Hello,
     InterpreterRequest,
+    ListRequests,
     Opened,
     OpenFailed,
     Released,
     Reply,
     VaultNotice,
     Welcome,
+    Withdraw,
 )
 from cleanroom_kernel.protocol.release import Answer, Artifact, Reason, Refusal, Release, Withheld
+from cleanroom_kernel.vault import asking
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
@@ -48,7 +54,8 @@ from cleanroom_kernel.vault.welcome import welcome
 
 Log = Callable[[str], None]
 Wanted = TypeVar("Wanted", bound=Node)
-Reaction = Welcome | Foreseen | Answer
+Computed = TypeVar("Computed")
+Reaction = Welcome | Foreseen | Answer | Standing | Standings
 
 MALFORMED = Refusal(Reason.MALFORMED, "protocol", "This is not a request of this room.", "")
 OVERSIZED = Refusal(
@@ -124,7 +131,7 @@ class Session:
         self._last = request.number
         self._desk.cell = cell
         reaction = self._reaction(request)
-        return Reply(request.number, reaction), self._notices(reaction)
+        return Reply(request.number, reaction), self._notices(reaction, request)
 
     def _reaction(self, request: InterpreterRequest) -> Reaction:
         try:
@@ -149,12 +156,21 @@ class Session:
 
             fit = self._plan(request.plan, Fit)
             return self._computed(fit, lambda: export(fit, request.name, self._desk))
+        if isinstance(request, AskOwner):
+            aggregate = self._plan(request.plan, Aggregate)
+            return self._computed(aggregate, lambda: asking.ask_owner(request, aggregate, self._desk))
+        if isinstance(request, ListRequests):
+            return asking.requests_of(self._desk)
+        if isinstance(request, Withdraw):
+            return asking.withdraw(request.request, self._desk)
+        if isinstance(request, Collect):
+            return asking.collect(request.request, self._desk)
         raise AssertionError(f"unhandled request {type(request).__name__}")
 
     def _plan(self, body: bytes, wanted: type[Wanted]) -> Wanted:
         return decode(body, self._desk.room, wanted)
 
-    def _computed(self, aggregate: Aggregate, compute: Callable[[], Answer]) -> Answer:
+    def _computed(self, aggregate: Aggregate, compute: Callable[[], Computed]) -> Computed | Answer:
         """What fails on the data is a data-dependent no, and charged like one."""
         try:
             return compute()
@@ -172,15 +188,23 @@ class Session:
     def _asker(self) -> Asker:
         return Asker(self._desk.expert, self._desk.session, self._desk.cell)
 
-    def _notices(self, reaction: Reaction) -> list[VaultNotice]:
+    def _notices(self, reaction: Reaction, request: InterpreterRequest) -> list[VaultNotice]:
         if isinstance(reaction, Release):
             delivered = isinstance(reaction.payload, Artifact)
             return [Released(reaction.receipt), *([Delivered(reaction.receipt, reaction.payload)] if delivered else [])]
         if isinstance(reaction, Withheld):
-            return [Denied(self._desk.cell, "withheld", "policy")]
+            return [Denied(self._desk.cell, "withheld", "policy", self._question(request))]
         if isinstance(reaction, Refusal):
-            return [Denied(self._desk.cell, "refusal", reaction.rule)]
+            question = self._question(request) if reaction.rule in asking.REVIEWED else ""
+            return [Denied(self._desk.cell, "refusal", reaction.rule, question)]
         return []
+
+    def _question(self, request: InterpreterRequest) -> str:
+        """Digest of a statistic or score, which the owner can be asked for."""
+        if not isinstance(request, Disclose):
+            return ""
+        aggregate = self._plan(request.plan, Aggregate)
+        return digest(aggregate) if isinstance(aggregate, asking.ASKED_FOR) else ""
 
 
 def refusal_of(error: PlanError) -> Refusal:

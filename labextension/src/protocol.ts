@@ -31,6 +31,7 @@ export interface Denied {
   readonly cell: string;
   readonly kind: string;
   readonly rule: string;
+  readonly question: string;
 }
 
 /** Body of an answer that is no answer. */

@@ -13,13 +13,14 @@ ALLOWED = {
     "plan": set(),
     "protocol": {"plan"},
     "audit": {"protocol"},
+    "airlock": {"protocol", "audit"},
     "kernel": {"protocol"},
     "interpreter": {"plan", "protocol"},
-    "server": {"plan", "protocol", "audit"},
-    "disclosure": {"plan", "protocol", "audit"},
-    "vault": {"plan", "protocol", "disclosure", "audit"},
+    "server": {"plan", "protocol", "audit", "airlock"},
+    "disclosure": {"plan", "protocol", "audit", "airlock"},
+    "vault": {"plan", "protocol", "disclosure", "audit", "airlock"},
     "demo": {"plan"},
-    "cli": {"plan", "protocol", "audit", "kernel", "server", "vault", "disclosure", "demo"},
+    "cli": {"plan", "protocol", "audit", "airlock", "kernel", "server", "vault", "disclosure", "demo"},
 }
 
 

@@ -16,6 +16,7 @@ from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.expressions import Call, Literal, Named, Value
 from cleanroom_kernel.plan.functions import Function
+from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.relations import Filter, Join, Select
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT
@@ -95,11 +96,12 @@ def test_a_cell_that_starts_is_heard_before_the_request_that_follows(vault):
 def test_a_withheld_answer_tells_the_server_so(vault):
     few = Filter(TABLE, Call(Function.EQUAL, (Value("city"), Literal("Xanadu-7", DType.STRING))))
     vault.cell("c")
-    reply = vault.disclose(a.Summary(few, (a.Column("age", a.Mean(Value("age"))),)))
+    question = a.Summary(few, (a.Column("age", a.Mean(Value("age"))),))
+    reply = vault.disclose(question)
     assert isinstance(reply.answer, (Withheld, Release))
     notice = vault.notices.receive()
     if isinstance(reply.answer, Withheld):
-        assert notice == Denied("c", "withheld", "policy")
+        assert notice == Denied("c", "withheld", "policy", digest(question))
     else:
         assert reply.answer.payload.suppressed == ((True,),)
 

@@ -30,15 +30,20 @@ from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableS
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    AskOwner,
+    Collect,
     Foresee,
     Foreseen,
     Hello,
     InterpreterRequest,
+    ListRequests,
     Reply,
     Setting,
     Welcome,
+    Withdraw,
 )
 from cleanroom_kernel.protocol.release import Reason, Refusal
+from cleanroom_kernel.vault import asking
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
@@ -113,7 +118,15 @@ class Vault:
             numbers = tuple(Setting(*setting) for setting in policy_settings(self.desk.policy))
             units = {table.name: "10-99" for table in schema.tables if table.unit}
             return Welcome(VERSION, schema, self.desk.policy.preset, numbers, units)
+        if isinstance(request, ListRequests):
+            return asking.requests_of(self.desk)
+        if isinstance(request, Withdraw):
+            return asking.withdraw(request.request, self.desk)
+        if isinstance(request, Collect):
+            return asking.collect(request.request, self.desk)
         question = decode(request.plan, schema, Aggregate)
+        if isinstance(request, AskOwner):
+            return asking.ask_owner(request, question, self.desk)
         if isinstance(request, Foresee):
             return Foreseen(foresee(question, self.desk.policy))
         self.questions.append(question)
