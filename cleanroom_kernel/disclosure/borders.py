@@ -1,7 +1,8 @@
-"""Borders: the minimum count with its jitter, which blurs for an expert where the border runs (rules C1, C15).
+"""Borders: what the room's key decides: the minimum count with its jitter, which blurs for an expert where the border
+runs (rules C1, C15), and the noise on free measures (C17).
 
-Promise: the same set of units always has the same border, so that asking again never helps; no border is below the
-policy's minimum count; nobody without the room's key can tell one.
+Promise: the same set of units always has the same border, and the same number the same noise, so that asking again
+never helps; no border is below the policy's minimum count; nobody without the room's key can tell one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from pyroaring import BitMap
 
-from cleanroom_kernel.disclosure.candidate import Integers
+from cleanroom_kernel.disclosure.candidate import Footprint, Integers
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 
 
@@ -37,3 +38,11 @@ class Borders(Struct, frozen=True):
     def jitter_of(self, units: BitMap) -> int:
         keyed = blake2b(units.serialize(), key=self.key, digest_size=8)
         return int.from_bytes(keyed.digest(), "big") % (self.jitter + 1)
+
+
+def noise_of(key: bytes, statistic: str, footprint: Footprint) -> float:
+    """A draw from the standard normal distribution, the same for the same statistic of the same rows."""
+    keyed = blake2b(b"noise", key=key, digest_size=32)
+    for part in (statistic.encode(), footprint.space.encode(), footprint.units.serialize(), footprint.sketch.tobytes()):
+        keyed.update(blake2b(part, digest_size=32).digest())
+    return float(np.random.default_rng(int.from_bytes(keyed.digest(), "big")).standard_normal())

@@ -113,10 +113,28 @@ class Trace(Struct, frozen=True, eq=False):
     cells: tuple[int, ...] | None = None
 
 
+class Moved(Struct, frozen=True, eq=False):
+    """How a number is scaled and shifted after it was judged and rounded: scale * number + offset, or for sums
+    offset * the number of rows, of which `counts` and `steps` are exact values and steps, one for each cell. `scale`
+    may differ by cell.
+    """
+
+    scale: float | Floats = 1.0
+    offset: float = 0.0
+    counts: Floats | None = None
+    steps: Floats | None = None
+
+
+UNMOVED = Moved()
+
+ANY_FREE = "any column"  # what every free measure is charged to, whatever columns it is made of
+
+
 class Statistics(Struct, frozen=True, eq=False):
     """One column of a candidate table: exact values (NaN where undefined) with what they are.
 
-    The first trace is over all rows that enter the number. Columns of a public table have none.
+    The first trace is over all rows that enter the number. Columns of a public table have none. `charged` names what a
+    free measure is charged to; it is empty where the measure is not free.
     """
 
     name: str
@@ -125,6 +143,9 @@ class Statistics(Struct, frozen=True, eq=False):
     traces: tuple[Trace, ...]
     parts: tuple[Floats, Floats] | None = None  # numerator and denominator of a share
     least_base: float = 0.0  # of dates, a day: they have no significant digits to count, only a finest step
+    moved: Moved = UNMOVED
+    charged: frozenset[str] = frozenset()
+    charges: int = 1  # numbers of one unit that the column may hold
 
 
 class Candidate(Struct, frozen=True, eq=False):

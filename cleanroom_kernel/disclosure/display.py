@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cleanroom_kernel.disclosure.candidate import (
+    UNMOVED,
     Attribute,
     CellEvidence,
     EvaluationCandidate,
@@ -24,16 +25,43 @@ from cleanroom_kernel.disclosure.precision import all_to_digits, base_for, to_co
 from cleanroom_kernel.protocol.release import Array, Number
 
 
-def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    """One number of a column; None where it is undefined."""
+def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float = 0.0) -> Number:
+    """One number of a column, before it is scaled and shifted; None where it is undefined.
+
+    `noise` is a standard normal number, which a free measure is shown with (C17).
+    """
     if math.isnan(column.values[cell]):
         return None
+    if column.charged and column.kind in _MEASURES:
+        spread = policy.free_noise * float(evidence.influence[cell]) if policy.free_noise else 0.0
+        step = max(float(evidence.step[cell]), spread)
+        return _statistic(float(column.values[cell]) + noise * spread, step, policy, column.least_base)
     return _SHOW[column.kind](column, evidence, cell, policy)
+
+
+def move(column: Statistics, cell: int, number: Number, policy: PolicySnapshot) -> Number:
+    """A number of the core as one of the whole measure. It was rounded before, so this needs no rounding of its own."""
+    moved = column.moved
+    if number is None or moved is UNMOVED:
+        return number
+    scale = float(np.broadcast_to(moved.scale, len(column.values))[cell])
+    if scale == 1.0 and moved.offset == 0.0:
+        return number
+    times: float = 1.0
+    if moved.counts is not None and moved.steps is not None:
+        times = to_count(float(moved.counts[cell]), _count_base(float(moved.steps[cell]), policy))
+    value = scale * number + moved.offset * times
+    whole = column.kind in _COUNTS and value.is_integer()
+    return int(value) if whole else to_digits(value, _CLEAN_DIGITS if policy.significant_digits < 17 else 17)
 
 
 def show_exactly(column: Statistics, cell: int) -> Number:
     """A number of a public table."""
     value = float(column.values[cell])
+    scale = float(np.broadcast_to(column.moved.scale, len(column.values))[cell])
+    if scale != 1.0 or column.moved.offset != 0.0:
+        times = 1.0 if column.moved.counts is None else float(column.moved.counts[cell])
+        value = scale * value + column.moved.offset * times
     if math.isnan(value):
         return None
     return int(value) if column.kind in _COUNTS and math.isfinite(value) else value
@@ -54,8 +82,10 @@ def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
     return Array(shape=values.shape, values=tuple(_defined(float(value)) for value in rounded.ravel()))
 
 
-def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0) -> str:
-    """How numbers of these kinds were rounded, in words, and how many repeat a release about nearly the same units."""
+def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0, *, free: bool = False) -> str:
+    """How numbers of these kinds were rounded, in words, and how many repeat a release about nearly the same units.
+    `free` where one is of a free measure.
+    """
     parts = []
     if kinds & {Kind.COUNT, Kind.SELECTED, Kind.UNITS} and policy.count_base > 1:
         parts.append(f"counts to multiples of at least {policy.count_base}")
@@ -68,6 +98,11 @@ def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0) -> st
             parts.append("only digits that no single patient decides")
         if policy.significant_digits < 17:
             parts.append(f"at most {policy.significant_digits} significant digits")
+    if free and policy.free_noise:
+        parts.append(
+            "free measures with noise, their values drawn in to those that several patients reach: "
+            "averages of few patients or of rare large values are far from exact"
+        )
     if repeated:
         parts.append(f"{repeated} as released before for nearly the same patients")
     return "; ".join(parts) or "as they are"
@@ -79,6 +114,8 @@ def parameter_precision(policy: PolicySnapshot) -> str:
 
 # -- by kind ----------------------------------------------------------------------------------------------------------
 _COUNTS = {Kind.COUNT, Kind.SELECTED, Kind.UNITS, Kind.DISTINCT}
+_MEASURES = set(Kind) - _COUNTS - {Kind.SHARE, Kind.EXTREME}
+_CLEAN_DIGITS = 12  # fewer than a float has: 1.1 * 3 is 3.3
 
 
 def _count(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:

@@ -7,12 +7,15 @@ made whatever any of them says, and every data-dependent no is the same words.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from msgspec import Struct
 
 from cleanroom_kernel.disclosure import words
 from cleanroom_kernel.disclosure.auditor import MOST_ROWS, Limits
 from cleanroom_kernel.disclosure.candidate import (
+    ANY_FREE,
     AnyCandidate,
     Asker,
     Attribute,
@@ -32,6 +35,7 @@ from cleanroom_kernel.disclosure.candidate import (
 from cleanroom_kernel.disclosure.checks import Finding, Verdict, evaluation_findings, failed, model_findings, verdicts
 from cleanroom_kernel.disclosure.comparisons import Claim, Judged
 from cleanroom_kernel.disclosure.display import (
+    move,
     parameter_precision,
     precision,
     show,
@@ -127,6 +131,9 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         return _public(candidate, case)
     if case.is_spent({trace.measure for column in candidate.columns for trace in column.traces}):
         return case.budget()
+    charged = _charged(candidate)
+    if case.is_overcharged(charged):
+        return case.free_budget()
     borders = case.ledger.borders(case.policy)
     findings = [
         findings_on(column, numbers, case.policy, borders)
@@ -149,7 +156,10 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         keys=candidate.keys,
         rows=tuple(candidate.labels[row] for row in rows),
         columns=tuple(column.name for column in candidate.columns),
-        values=tuple(tuple(column.values[row] if column.shown[row] else None for row in rows) for column in columns),
+        values=tuple(
+            tuple(move(asked, row, column.values[row], case.policy) if column.shown[row] else None for row in rows)
+            for asked, column in zip(candidate.columns, columns, strict=True)
+        ),
         suppressed=tuple(tuple(not column.shown[row] for row in rows) for column in columns),
     )
     repeated = sum(column.repeated for column in columns)
@@ -157,13 +167,21 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
     kinds = {column.kind for column in candidate.columns}
     facts = case.facts(
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
-        rules=rules_of(kinds),
+        rules=rules_of(kinds, free=bool(charged)),
         units=units_behind(released, case.policy),
         cells=sum(int(column.shown.sum()) for column in columns),
         suppressed=sum(int((~column.shown[rows]).sum()) for column in columns),
-        precision=precision(kinds, case.policy, repeated),
+        precision=precision(kinds, case.policy, repeated, free=bool(charged)),
     )
-    return case.release(facts, grid, released)
+    return case.release(facts, grid, released, charged)
+
+
+def _charged(candidate: Candidate) -> Counter[str]:
+    """Numbers of free measures that a table may hold of one unit, by what they are charged to."""
+    charged = Counter[str]()
+    for column in candidate.columns:
+        charged.update(dict.fromkeys(column.charged, column.charges))
+    return charged
 
 
 def _nameable(candidate: Candidate, evidence: tuple[CellEvidence, ...], policy: PolicySnapshot) -> Booleans:
@@ -190,7 +208,7 @@ class Shown(Struct, frozen=True, eq=False):
 def beside_released(column: Statistics, evidence: CellEvidence, alone: Booleans, case: Case) -> Shown:
     """What may stand beside all released numbers. The largest cells go first: if one must go, it is the smallest."""
     order = [int(cell) for cell in np.argsort(-evidence.units, kind="stable") if alone[cell]]
-    values = {cell: show(column, evidence, cell, case.policy) for cell in order}
+    values = {cell: show(column, evidence, cell, case.policy, case.noise(column, cell)) for cell in order}
     new, repeated = set(order), dict[int, Number]()
     for trace in column.traces:
         cells = [cell for cell in order if cell in new and (trace.cells is None or cell in trace.cells)]
@@ -351,6 +369,20 @@ class Case(Struct, frozen=True, eq=False):
             combinations=self.policy.linear_audit,
         )
 
+    def noise(self, column: Statistics, cell: int) -> float:
+        """Of a free measure; other numbers have none."""
+        if not (column.charged and self.policy.free_noise):
+            return 0.0
+        trace = column.traces[0]
+        return self.ledger.noise(trace.statistic, trace.footprints.of([cell])[0])
+
+    def is_overcharged(self, charged: Counter[str]) -> bool:
+        return any(
+            self.book.charged(column) + more > self.policy.free_answers
+            for column, more in charged.items()
+            if column != ANY_FREE
+        )
+
     def is_spent(self, measures: set[str]) -> bool:
         return any(self.book.equations(measure) >= self._most for measure in measures)
 
@@ -375,8 +407,10 @@ class Case(Struct, frozen=True, eq=False):
         )
 
     # -- the four ends ------------------------------------------------------------------------------------------------
-    def release(self, facts: Facts, payload: Payload, released: list[Released]) -> Release:
-        answer = self.book.record(self.asker, facts, payload, self.policy, released)
+    def release(
+        self, facts: Facts, payload: Payload, released: list[Released], charged: Counter[str] | None = None
+    ) -> Release:
+        answer = self.book.record(self.asker, facts, payload, self.policy, released, charged)
         return Release(self.book.release(self.asker, facts, answer), payload)
 
     def withhold(self, broken: tuple[str, ...]) -> Withheld:
@@ -391,6 +425,14 @@ class Case(Struct, frozen=True, eq=False):
     def budget(self) -> Refusal:
         return self.review(
             "budget", "As many numbers of this measure were released as the policy allows for a room of this size."
+        )
+
+    def free_budget(self) -> Refusal:
+        return self.review(
+            "free measures",
+            "As many numbers were released of measures that hold numbers of your choice, made of one of these columns, "
+            "as the policy allows. A column as it is, scaled or shifted, its products and where(condition, column, 0) "
+            "can still be asked for.",
         )
 
     def refuse(self, rule: str, message: str, suggestion: str) -> Refusal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 
@@ -21,12 +21,12 @@ from msgspec import Struct
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import Frozen, Row
 from cleanroom_kernel.disclosure.auditor import Limits
-from cleanroom_kernel.disclosure.borders import Borders
-from cleanroom_kernel.disclosure.candidate import Asker, Review
+from cleanroom_kernel.disclosure.borders import Borders, noise_of
+from cleanroom_kernel.disclosure.candidate import Asker, Footprint, Review
 from cleanroom_kernel.disclosure.comparisons import Claim, Comparisons, Draft, Judged
 from cleanroom_kernel.disclosure.footprint import Sketcher
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
-from cleanroom_kernel.disclosure.records import answers, denials, metadata, numbers, releases
+from cleanroom_kernel.disclosure.records import answers, charges, denials, metadata, numbers, releases
 from cleanroom_kernel.protocol.release import Payload, Receipt
 
 WINDOW = 30 * 24 * 3600  # seconds over which denials are counted
@@ -86,6 +86,10 @@ class Ledger:
     def borders(self, policy: PolicySnapshot) -> Borders:
         return Borders.of(self._key, policy)
 
+    def noise(self, statistic: str, footprint: Footprint) -> float:
+        """A standard normal number for a number of a free measure."""
+        return noise_of(self._key, statistic, footprint)
+
     @contextmanager
     def reviewing(self, question: str) -> Iterator[Review]:
         """While it lasts, the candidate of this question is caught, and not judged."""
@@ -140,6 +144,11 @@ class Book:
         """Cells suppressed in answers to an expert in the last 30 days."""
         return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *_recent(answers, expert))
 
+    def charged(self, column: str) -> int:
+        """Numbers of free measures that were released about a unit, as far as they are charged to a column."""
+        total = sa.func.coalesce(sa.func.sum(charges.c.numbers), 0)
+        return self._number(total, charges.c.column == self._here(column))
+
     def approved(self, number: int, expert: str) -> Answered:
         """An answer that the owner approved. Raises AirlockError where there is none."""
         answer, payload = airlock.approved(self._connection, number, expert)
@@ -165,9 +174,15 @@ class Book:
 
     # -- records ------------------------------------------------------------------------------------------------------
     def record(
-        self, asker: Asker, facts: Facts, payload: Payload, policy: PolicySnapshot, released: list[Released]
+        self,
+        asker: Asker,
+        facts: Facts,
+        payload: Payload,
+        policy: PolicySnapshot,
+        released: list[Released],
+        charged: Mapping[str, int] | None = None,
     ) -> int:
-        """Write an answer down; its number is for `release`."""
+        """Write an answer down; its number is for `release`. `charged`: numbers of free measures, by column."""
         answer: int = self._connection.execute(
             answers.insert()
             .values(
@@ -182,6 +197,8 @@ class Book:
         ).scalar_one()
         for one in released:
             self._comparisons.write(self._connection, self._draft, answer, one.measure, one.linear, one.claims)
+        for column, count in (charged or {}).items():
+            self._connection.execute(charges.insert().values(answer=answer, column=self._here(column), numbers=count))
         return answer
 
     def freeze(self, asker: Asker, facts: Facts, payload: Payload | None, released: list[Released]) -> Frozen:
@@ -272,6 +289,9 @@ class Book:
 
     def _number(self, column: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
         return int(self._connection.execute(sa.select(column).where(*where)).scalar_one())
+
+    def _here(self, column: str) -> str:
+        return f"{self._edition}/{column}"
 
     def _key(self, question: str, policy: PolicySnapshot) -> bytes:
         parts = (question, fingerprint(policy), self._edition)

@@ -67,7 +67,7 @@ def space_of(relation: Relation) -> str:
 
 def _space(relation: Relation, spaces: dict[int, str]) -> str:
     if isinstance(relation, Table):
-        return _hash("table", relation.name)
+        return hashed("table", relation.name)
     if isinstance(relation, _KEEP_ROWS):
         return spaces[id(relation.over)]
     if isinstance(relation, _RENUMBER):
@@ -75,14 +75,14 @@ def _space(relation: Relation, spaces: dict[int, str]) -> str:
     if isinstance(relation, Distinct):
         # A join with it may be numbered by its left side alone, so it is a space of its own.
         over = spaces[id(relation.over)]
-        return over if over == BY_VALUE else _hash("distinct", over, relation.by)
+        return over if over == BY_VALUE else hashed("distinct", over, relation.by)
     if isinstance(relation, Join):
         left, right = spaces[id(relation.left)], spaces[id(relation.right)]
         unique = _keeps_numbers(relation)
         # Of two that multiply rows, the numbers may be too large to be made of those of the sides.
         if BY_VALUE in (left, right) or not (unique or all(_keeps_numbers(join) for join in _joins_in(relation))):
             return BY_VALUE
-        return _hash("join", left, right, relation.left_on, relation.right_on, relation.how.value, unique)
+        return hashed("join", left, right, relation.left_on, relation.right_on, relation.how.value, unique)
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
 
 
@@ -201,7 +201,7 @@ def _sources_of(relation: Relation) -> Sources:
             for name in relation.fields
         }
     if isinstance(relation, Join):
-        return _joined(relation, _sources(relation.left), _sources(relation.right))
+        return joined(relation, _sources(relation.left), _sources(relation.right))
     if isinstance(relation, Concat):
         parts = [_sources(part) for part in relation.parts]
         return {name: frozenset[str]().union(*(part[name] for part in parts)) for name in relation.fields}
@@ -238,7 +238,7 @@ def _columns(relation: Relation, exactly: bool) -> Identities:
     if isinstance(relation, Table):
         return {name: f"{_STORED}{relation.name}.{name}" for name in relation.fields}
     if isinstance(relation, Join):
-        return _joined(relation, columns(relation.left), columns(relation.right))
+        return joined(relation, columns(relation.left), columns(relation.right))
     if isinstance(relation, Concat):
         return {name: _same([columns(part)[name] for part in relation.parts]) for name in relation.fields}
     over = columns(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
@@ -259,15 +259,15 @@ def _columns(relation: Relation, exactly: bool) -> Identities:
         made_of = (relation.function.value, groups, of, order, relation.periods)
         # A shift over some of a unit's rows is another than over all of them.
         rows = digest(relation.over) if exactly else ""
-        return {**over, relation.name: _hash("window", *made_of, rows)}
+        return {**over, relation.name: hashed("window", *made_of, rows)}
     if isinstance(relation, Predict):
         asked = [measured(column.of) for column in relation.inputs] if exactly else []
         model = (digest(relation.fit), relation.method.value, asked)
-        return {**over, **{name: _hash("predict", model, place) for place, name in enumerate(relation.names)}}
+        return {**over, **{name: hashed("predict", model, place) for place, name in enumerate(relation.names)}}
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
 
 
-def _joined(relation: Join, left: dict[str, Found], right: dict[str, Found]) -> dict[str, Found]:
+def joined(relation: Join, left: dict[str, Found], right: dict[str, Found]) -> dict[str, Found]:
     merged = {one for one, other in zip(relation.left_on, relation.right_on, strict=True) if one == other}
     shared = (left.keys() & right.keys()) - merged
     columns = {name + relation.suffixes[0] if name in shared else name: found for name, found in left.items()}
@@ -285,15 +285,15 @@ def _reduced(column: Reduced, by: list[str], over: Relation, exactly: bool) -> s
         return of
     if not exactly and column.reduction is Reduction.SIZE:
         return ROWS
-    return _hash("reduced", column.reduction.value, of, by, digest(over) if exactly else "")
+    return hashed("reduced", column.reduction.value, of, by, digest(over) if exactly else "")
 
 
 def _same(found: list[str]) -> str:
-    return found[0] if len(set(found)) == 1 else _hash("concat", found)
+    return found[0] if len(set(found)) == 1 else hashed("concat", found)
 
 
 # -- expressions ------------------------------------------------------------------------------------------------------
-class _Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True):
     identity: str
     constant: bool = False
 
@@ -303,29 +303,29 @@ _MIRRORED = {Function.GREATER: Function.LESS, Function.GREATER_EQUAL: Function.L
 _NUMBERS = (DType.INTEGER, DType.FLOAT, DType.BOOLEAN)
 
 
-def _measure(expression: Expression, columns: Identities, exactly: bool) -> _Measure:
-    return fold(expression, lambda node, arguments: _step(node, arguments, columns, exactly))
+def _measure(expression: Expression, columns: Identities, exactly: bool) -> Measure:
+    return fold(expression, lambda node, arguments: step(node, arguments, columns, exactly))
 
 
-def _step(node: Node, arguments: tuple[_Measure, ...], columns: Identities, exactly: bool) -> _Measure:
+def step(node: Node, arguments: tuple[Measure, ...], columns: Identities, exactly: bool) -> Measure:
     if isinstance(node, Value):
-        return _Measure(columns[node.name])
+        return Measure(columns[node.name])
     if isinstance(node, Literal):
         value = float(node.value) if isinstance(node.value, (int, float)) else node.value
-        return _Measure(_literal(value), constant=True)
+        return Measure(_literal(value), constant=True)
     if arguments and all(argument.constant for argument in arguments):
-        return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)), constant=True)
+        return Measure(hashed(type(node).__name__, data_fields(node), _names(arguments)), constant=True)
     if not exactly and isinstance(node, Cast) and node.dtype in _NUMBERS:
         return arguments[0]
     if isinstance(node, Call):
         moving = None if exactly else _affine(node, arguments)
-        return moving or _Measure(_call(node, arguments))
+        return moving or Measure(_call(node, arguments))
     if isinstance(node, (IsIn, Recode, Cast, Cut)):
-        return _Measure(_hash(type(node).__name__, data_fields(node), _names(arguments)))
+        return Measure(hashed(type(node).__name__, data_fields(node), _names(arguments)))
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 
-def _affine(node: Call, arguments: tuple[_Measure, ...]) -> _Measure | None:
+def _affine(node: Call, arguments: tuple[Measure, ...]) -> Measure | None:
     """The argument that `node` only scales or shifts, if it does."""
     if node.function in (Function.NEGATE, Function.NOT):
         return arguments[0]
@@ -339,25 +339,25 @@ def _affine(node: Call, arguments: tuple[_Measure, ...]) -> _Measure | None:
     return None
 
 
-def _call(node: Call, arguments: tuple[_Measure, ...]) -> str:
+def _call(node: Call, arguments: tuple[Measure, ...]) -> str:
     names = _names(arguments)
     function = node.function
     if function in _MIRRORED:
         function, names = _MIRRORED[function], names[::-1]
     if function in _SYMMETRIC:
         names = sorted(names)
-    return _hash(function.value, list(node.options), names)
+    return hashed(function.value, list(node.options), names)
 
 
-def _names(arguments: tuple[_Measure, ...]) -> list[str]:
+def _names(arguments: tuple[Measure, ...]) -> list[str]:
     return [argument.identity for argument in arguments]
 
 
 def _literal(value: float | str | None) -> str:
-    return _hash("literal", value)
+    return hashed("literal", value)
 
 
-def _hash(*parts: Any) -> str:
+def hashed(*parts: Any) -> str:
     return blake2b(msgspec.msgpack.encode(parts), digest_size=16).hexdigest()
 
 
@@ -379,7 +379,7 @@ def selection(relation: Relation) -> Conditions:
 
 def is_known(expression: Expression, over: Relation) -> Conditions:
     """The condition that an expression is not null, as statistics have it; part of the measure for stored columns."""
-    return frozenset({_hash("known", _measure(expression, identities(over, exactly=True), True).identity)})
+    return frozenset({hashed("known", _measure(expression, identities(over, exactly=True), True).identity)})
 
 
 def has_value(expression: Expression, over: Relation, value: bool | int | float | str | None) -> Conditions:
@@ -388,7 +388,7 @@ def has_value(expression: Expression, over: Relation, value: bool | int | float 
 
 
 def name_of(conditions: Conditions) -> str:
-    return _hash(sorted(conditions))
+    return hashed(sorted(conditions))
 
 
 def statistic_of(what: str, expression: Expression, over: Relation) -> str:
@@ -413,6 +413,6 @@ def _conditions(where: Expression, over: Relation) -> Conditions:
     return frozenset(found)
 
 
-def _has(measure: _Measure, value: bool | int | float | str | None) -> str:
+def _has(measure: Measure, value: bool | int | float | str | None) -> str:
     # As in pandas, True is 1.
-    return _hash("is", measure.identity, float(value) if isinstance(value, (bool, int, float)) else value)
+    return hashed("is", measure.identity, float(value) if isinstance(value, (bool, int, float)) else value)

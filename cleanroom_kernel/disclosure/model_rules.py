@@ -14,6 +14,7 @@ class Family(enum.Enum):
 
     LINEAR = "linear"  # coefficients
     TREES = "trees"  # thresholds, and a value per leaf
+    BOOSTED = "boosted trees"  # the same, one tree on top of another
     BAYES = "naive Bayes"  # a mean and a variance per class and feature
     CONSTANT = "constant"  # one value or one share per class
     SCALER = "scaler"  # a mean and a standard deviation per feature
@@ -33,10 +34,14 @@ class Family(enum.Enum):
 
 RELEASED = frozenset(
     {
-        Family.LINEAR, Family.TREES, Family.BAYES, Family.CONSTANT, Family.SCALER, Family.IMPUTER, Family.ENCODER,
-        Family.STATELESS, Family.SELECTOR, Family.COMPONENTS, Family.CLUSTERS, Family.COMPOSITE,
+        Family.LINEAR, Family.TREES, Family.BOOSTED, Family.BAYES, Family.CONSTANT, Family.SCALER, Family.IMPUTER,
+        Family.ENCODER, Family.STATELESS, Family.SELECTOR, Family.COMPONENTS, Family.CLUSTERS, Family.COMPOSITE,
     }
 )  # fmt: skip
+
+# Of boosted trees that are released: each tree counts little, by a loss whose steps are means of residuals.
+MOST_LEARNING_RATE = 0.3
+LOSSES = frozenset({"log_loss", "squared_error"})
 
 WHY_NOT: dict[Family, str] = {
     Family.ROWS: "{name} keeps rows of its training data. Use a linear model, a tree or a forest to release one.",
@@ -108,10 +113,14 @@ FAMILY: dict[str, Family] = {
     **_family("isotonic", Family.VALUES, "IsotonicRegression"),
     **_family(
         "ensemble",
-        Family.LARGE,
+        Family.BOOSTED,
         "GradientBoostingClassifier GradientBoostingRegressor HistGradientBoostingClassifier "
-        "HistGradientBoostingRegressor AdaBoostClassifier AdaBoostRegressor BaggingClassifier BaggingRegressor "
-        "IsolationForest",
+        "HistGradientBoostingRegressor",
+    ),
+    **_family(
+        "ensemble",
+        Family.LARGE,
+        "AdaBoostClassifier AdaBoostRegressor BaggingClassifier BaggingRegressor IsolationForest",
     ),
     **_family("neural_network", Family.LARGE, "MLPClassifier MLPRegressor"),
     **_family(

@@ -39,6 +39,8 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     denials: int
     suppressed_cells: int
     labels: int
+    free_answers: int
+    free_noise: float
     evaluation_units: int
     evaluations: int
     leverage: float
@@ -106,6 +108,17 @@ class Policy(HasTraits):
         3_000, min=0, help="After so many suppressed cells in 30 days an expert must ask the owner before asking more."
     )
     labels = Int(200, min=0, help="Most labels of one table that are not declared: of the largest groups.")
+    free_answers = Int(
+        40,
+        min=0,
+        help="Most numbers about one patient that may be released of free measures (with numbers that the expert chose "
+        "inside) of one column.",
+    )
+    free_noise = Float(
+        10.0,
+        min=0,
+        help="Noise on free measures: its standard deviation is so many times the most that one patient can move them.",
+    )
     evaluation_units = Int(50, min=0, help="Least number of patients behind a score of a model, and behind each fold.")
     evaluations = Int(200, min=0, help="Most scores that may be taken of one set of patients.")
     leverage = Float(0.5, min=0, max=1, help="Largest share that one patient may have in one fitted coefficient.")
@@ -144,19 +157,20 @@ PRESETS: dict[str, dict[str, Value]] = {
     "strict": {
         "minimum_units": 20, "jitter": 5, "dominance_p": 0.15, "dominance_share": 0.75, "effective_units": 20.0,
         "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 40,
-        "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000, "labels": 100, "evaluation_units": 100,
-        "evaluations": 100, "leaf_share": 0.025, "held_out_scores": False,
+        "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000, "labels": 100, "free_answers": 20,
+        "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025, "held_out_scores": False,
     },
     "relaxed": {
         "minimum_units": 5, "jitter": 0, "dominance_share": 0.90, "effective_units": 2.5, "released_share": 0.25,
-        "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000, "evaluation_units": 20,
-        "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
+        "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000, "free_answers": 80,
+        "evaluation_units": 20, "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
     },
     "permissive": {
         "minimum_units": 0, "jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0, "effective_units": 0.0,
         "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
         "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
         "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "labels": 10**9,
+        "free_answers": 10**9, "free_noise": 0.0,
         "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0,
         "leaf_share": 1e9, "keyed_seeds": False,
     },

@@ -57,6 +57,16 @@ numbers = sa.Table(
     sa.Column("shown", sa.LargeBinary, nullable=False),  # the number as it was released
 )
 
+# Numbers of free measures (C17) about one unit, by the column that they are charged to.
+charges = sa.Table(
+    "ledger_charges",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("answer", sa.ForeignKey(answers.c.id), nullable=False),
+    sa.Column("column", sa.String, nullable=False, index=True),
+    sa.Column("numbers", sa.Integer, nullable=False),
+)
+
 denials = sa.Table(
     "ledger_denials",
     metadata,

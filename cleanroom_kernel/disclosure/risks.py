@@ -51,6 +51,7 @@ class Mitigation(enum.Enum):
     MIDDLE = "an order statistic is shown as a mean of its neighbours"
     SUPPRESSION = "cells that fail a check are suppressed"
     FOLDING = "labels that too few units share are left out"
+    FREE = "measures with numbers of the expert's choice are drawn in and shown with noise"
     REBUILDING = "a model is rebuilt from listed attributes"
 
 
@@ -124,14 +125,27 @@ MODEL_CHECKS = frozenset({Check.UNITS, Check.CLASSES, Check.EFFECTIVE, Check.FAM
 
 MITIGATIONS: dict[OutputClass, tuple[Mitigation, ...]] = {
     OutputClass.FREQUENCY: (Mitigation.COUNT_BASE, Mitigation.SUPPRESSION, Mitigation.FOLDING),
-    OutputClass.LINEAR: (Mitigation.INFLUENCE, Mitigation.DIGITS, Mitigation.SUPPRESSION, Mitigation.FOLDING),
-    OutputClass.SHAPE: (Mitigation.INFLUENCE, Mitigation.DIGITS, Mitigation.SUPPRESSION, Mitigation.FOLDING),
+    OutputClass.LINEAR: (
+        Mitigation.INFLUENCE,
+        Mitigation.DIGITS,
+        Mitigation.SUPPRESSION,
+        Mitigation.FOLDING,
+        Mitigation.FREE,
+    ),
+    OutputClass.SHAPE: (
+        Mitigation.INFLUENCE,
+        Mitigation.DIGITS,
+        Mitigation.SUPPRESSION,
+        Mitigation.FOLDING,
+        Mitigation.FREE,
+    ),
     OutputClass.POSITION: (
         Mitigation.MIDDLE,
         Mitigation.INFLUENCE,
         Mitigation.DIGITS,
         Mitigation.SUPPRESSION,
         Mitigation.FOLDING,
+        Mitigation.FREE,
     ),
     OutputClass.ENDPOINT: (Mitigation.SUPPRESSION,),
     OutputClass.EVALUATION: (Mitigation.INFLUENCE, Mitigation.DIGITS),

@@ -232,6 +232,14 @@ DATA: tuple[Rule, ...] = (
         "A number that is infinite or undefined because of somebody's value is not shown.",
         "disclosure.checks.finite",
     ),
+    Rule(
+        "C17",
+        "free measures",
+        "A measure that holds numbers of the expert's choice is drawn in to the values that {minimum_units} patients "
+        "reach, and shown with noise of {free_noise:g} times the most that one patient can move it; {free_answers} "
+        "such numbers for each column. A column that is only scaled and shifted is rounded before, not after.",
+        "disclosure.forms",
+    ),
 )
 
 OF_CHECK: dict[Check, str] = {
@@ -262,6 +270,7 @@ OF_MITIGATION: dict[Mitigation, str] = {
     Mitigation.SUPPRESSION: "C13",
     Mitigation.FOLDING: "S7",
     Mitigation.REBUILDING: "S10",
+    Mitigation.FREE: "C17",
 }
 
 BOOK: dict[str, Rule] = {rule.id: rule for rule in (*STRUCTURAL, *DATA)}
@@ -277,10 +286,11 @@ def checks_of(output_class: OutputClass) -> frozenset[Check]:
     return frozenset(check for risk in RISKS[output_class] for check in CHECKS[risk])
 
 
-def rules_of(kinds: set[Kind]) -> tuple[str, ...]:
-    """Ids of the rules that numbers of these kinds go through, in the book's order."""
+def rules_of(kinds: set[Kind], *, free: bool = True) -> tuple[str, ...]:
+    """Ids of the rules that numbers of these kinds go through, in the book's order; `free` where one might be free."""
     checks = {check for kind in kinds for check in APPLIES[kind]} | {Check.PAIRS, Check.COMBINATIONS}
-    return _ordered(checks, {CLASS_OF[kind] for kind in kinds})
+    found = _ordered(checks, {CLASS_OF[kind] for kind in kinds})
+    return tuple(rule for rule in found if free or rule != OF_MITIGATION[Mitigation.FREE])
 
 
 def rules_of_class(output_class: OutputClass) -> tuple[str, ...]:

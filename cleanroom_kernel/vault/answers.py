@@ -164,7 +164,7 @@ def _rows(over: Relation, measured: list[Expression], keys: list[Expression], de
     if over.has_units and desk.policy.minimum_units > 0:
         found = {digest(of): fewest(of, over, desk.engine) for of in measured}
         few = {key: number for key, number in found.items() if number is not None}
-    return Rows(over, frame, names, few, desk.engine.tables.n_units, desk.ledger.sketcher)
+    return Rows(over, frame, names, few, desk.engine, desk.ledger.sketcher, desk.policy.minimum_units)
 
 
 def _decided(

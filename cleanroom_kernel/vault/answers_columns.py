@@ -5,7 +5,7 @@ Promise: reads rows, decides nothing. Rows where a value is missing do not enter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +17,20 @@ from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.borders import Borders
-from cleanroom_kernel.disclosure.candidate import CellEvidence, Footprint, Footprints, Kind, Statistics, Trace
+from cleanroom_kernel.disclosure.candidate import (
+    ANY_FREE,
+    UNMOVED,
+    CellEvidence,
+    Footprint,
+    Footprints,
+    Kind,
+    Moved,
+    Statistics,
+    Trace,
+)
 from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, summed, units
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
+from cleanroom_kernel.disclosure.forms import Form, Term, is_binary
 from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.measures import Conditions
@@ -37,11 +48,13 @@ from cleanroom_kernel.plan.aggregates import (
     Variance,
 )
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Expression, type_of
+from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import DType
-from cleanroom_kernel.vault.answers_groups import as_numbers, value_codes
+from cleanroom_kernel.vault.answers_groups import value_codes
+from cleanroom_kernel.vault.answers_measures import Prepared, RowsHolding, prepare
 from cleanroom_kernel.vault.columns import ROW, UNIT
+from cleanroom_kernel.vault.engine import Engine
 
 DAY = 86_400e6  # microseconds
 
@@ -52,7 +65,8 @@ Measurement = tuple[Statistics, CellEvidence]
 
 class Rows:
     """The rows of a question as arrays. `names` tells under which name of `frame` an expression (by digest) is, and
-    `fewest` how few units are on a side of a condition inside it (absent where there is none).
+    `fewest` how few units are on a side of a condition inside it (absent where there is none). `least` is the minimum
+    count.
 
     Rows of a public table belong to nobody: there, each is a unit of its own.
     """
@@ -63,18 +77,22 @@ class Rows:
         frame: pl.DataFrame,
         names: dict[str, str],
         fewest: dict[str, int],
-        n_units: int,
+        engine: Engine,
         sketcher: Sketcher,
+        least: int,
     ) -> None:
         self.over = over
+        self.least = least
         self.sketcher = sketcher
         self.space = measures.space_of(over)
         self._frame = frame
         self._names = names
         self._fewest = fewest
         self._rows = frame.get_column(ROW).to_numpy()
+        self._holding = RowsHolding(over, self._rows, engine)
+        self._prepared: dict[str, Prepared] = {}
         if over.has_units:
-            self._units, self._n_units = frame.get_column(UNIT).to_numpy(), n_units
+            self._units, self._n_units = frame.get_column(UNIT).to_numpy(), engine.tables.n_units
         else:
             self._units, self._n_units = np.arange(len(frame), dtype=np.int32), len(frame)
 
@@ -87,13 +105,35 @@ class Rows:
     def series(self, of: Expression) -> pl.Series:
         return self._frame.get_column(self._names[digest(of)])
 
+    def prepared(self, of: Expression) -> Prepared:
+        key = digest(of)
+        if key not in self._prepared:
+            self._prepared[key] = prepare(of, self.over, self.series(of), self._units, self.least, self._holding)
+        return self._prepared[key]
+
     def judged(self, measurement: Measurement, inputs: tuple[Expression, ...]) -> Measurement:
         """With the conditions inside its inputs, which concern all of its cells."""
         column, evidence = measurement
         few = [self._fewest[digest(of)] for of in inputs if digest(of) in self._fewest]
+        few += [self._sides(holding) for of in inputs for holding in self._inside(of)]
         if not few:
             return measurement
         return column, msgspec.structs.replace(evidence, selected=np.minimum(evidence.selected, min(few)))
+
+    def _inside(self, of: Expression) -> list[NDArray[np.bool_]]:
+        """Where the conditions of each term hold; a measure that is one condition is judged by its values."""
+        prepared = self._prepared.get(digest(of))
+        if prepared is None or is_binary(prepared.form.field):
+            return []
+        return [holding for _, holding in prepared.parts]
+
+    def _sides(self, holding: NDArray[np.bool_]) -> int:
+        return min(len(np.unique(self._units[holding])), len(np.unique(self._units[~holding])))
+
+    def charged(self, inputs: Iterable[Expression]) -> frozenset[str]:
+        """The owner's columns to which free measures among the inputs are charged."""
+        free = [of for of in inputs if self.over.has_units and self.prepared(of).form.free]
+        return frozenset[str]().union(*({ANY_FREE} | measures.columns_of(of, self.over) for of in free))
 
     def footprints(
         self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None
@@ -159,37 +199,51 @@ class Columns:
         return _made(name, kind, counted(by_unit), self._traces(said, known, by_unit))
 
     def _sum(self, name: str, kind: Kind, statistic: Sum | Mean) -> Measurement:
-        known, values = self._known(statistic.of)
-        by_unit = contributions(known, values)
-        said = self._said(measures.sum_of, type(statistic).__name__, statistic.of)
-        traces = self._traces(said, known, by_unit, values) + self._of_columns(statistic.of, said, known, values)
+        known = self._known(statistic.of)
+        form, values = known.form, known.values
+        by_unit = contributions(known.rows, values)
+        said = self._said(measures.sum_of, type(statistic).__name__, known)
+        traces = self._traces(said, known.rows, by_unit, values) + self._of_columns(said, known)
         if kind is Kind.SELECTED:
             # Rows where something holds are also a count, and can be compared with one.
             chosen = values > 0
-            count = _Said(measures.ROWS, True, measures.ROWS, measures.has_value(statistic.of, self._over, 1))
-            traces += self._traces(count, select(known, chosen), values=values[chosen])
+            count = _Said(measures.ROWS, True, measures.ROWS, self._has_value(statistic.of, form))
+            traces += self._traces(count, select(known.rows, chosen), values=values[chosen])
         measured = summed(by_unit, kind, self._least)
-        return _made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
+        moved = Moved(form.scale, form.offset)
+        if isinstance(statistic, Sum) and form.offset:
+            counts = counted(by_unit)
+            moved = Moved(form.scale, form.offset, counts.values, counts.evidence.step)
+            rows = _Said(measures.ROWS, True, "")
+            traces += self._traces(rows, known.rows, by_unit, values)
+        return self._of_form(_made(name, kind, measured, traces, least_base=_least_base(form), moved=moved), known)
 
     def _spread(self, name: str, kind: Kind, statistic: Variance) -> Measurement:
-        known, values = self._known(statistic.of)
-        measured = spread_out(known, values, statistic.ddof, statistic.root, self._least)
-        said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", statistic.of)
-        traces = self._traces(said, known, values=values) + self._of_columns(statistic.of, said, known, values)
-        return _made(name, kind, measured, traces)
+        known = self._known(statistic.of)
+        measured = spread_out(known.rows, known.values, statistic.ddof, statistic.root, self._least)
+        said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", known)
+        traces = self._traces(said, known.rows, values=known.values) + self._of_columns(said, known)
+        scale = abs(known.form.scale) if statistic.root else known.form.scale**2
+        return self._of_form(_made(name, kind, measured, traces, moved=Moved(scale)), known)
 
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
-        known, values = self._known(statistic.of)
-        measured = quantile(known, values, statistic.q, self._least)
-        said = self._said(measures.order_of, f"quantile {statistic.q!r}", statistic.of, linear=False)
-        traces = self._traces(said, known, values=values)
-        return _made(name, kind, measured, traces, least_base=self._least_base(statistic.of))
+        known = self._known(statistic.of)
+        q = statistic.q if known.form.scale > 0 else 1 - statistic.q
+        measured = quantile(known.rows, known.values, q, self._least)
+        said = self._said(measures.order_of, f"quantile {q!r}", known, linear=False)
+        traces = self._traces(said, known.rows, values=known.values)
+        moved = Moved(known.form.scale, known.form.offset)
+        made = _made(name, kind, measured, traces, least_base=_least_base(known.form), moved=moved)
+        return self._of_form(made, known)
 
     def _extreme(self, name: str, kind: Kind, statistic: Extreme) -> Measurement:
-        known, values = self._known(statistic.of)
-        said = self._said(measures.order_of, "max" if statistic.largest else "min", statistic.of, linear=False)
-        measured = extreme(known, values, statistic.largest)
-        return _made(name, kind, measured, self._traces(said, known, values=values))
+        known = self._known(statistic.of)
+        largest = statistic.largest == (known.form.scale > 0)
+        said = self._said(measures.order_of, "max" if largest else "min", known, linear=False)
+        measured = extreme(known.rows, known.values, largest)
+        traces = self._traces(said, known.rows, values=known.values)
+        moved = Moved(known.form.scale, known.form.offset)
+        return self._of_form(_made(name, kind, measured, traces, moved=moved), known)
 
     def _distinct(self, name: str, kind: Kind, statistic: Distinct) -> Measurement:
         codes, number = value_codes(self._rows.series(statistic.of))
@@ -200,24 +254,48 @@ class Columns:
         by_value = Grouped(pairs.astype(np.int32), known.units, known.rows, len(found), known.n_units)
         sets = RowFootprints(by_value, self._rows.sketcher, self._rows.space)
         least = self._borders.least(np.diff(sets.by_unit.bounds), sets.unit_set)
-        said = self._said(measures.distinct_of, "distinct", statistic.of, linear=False)
+        identity = measures.statistic_of("distinct", statistic.of, self._over)
+        said = _Said(measures.distinct_of(statistic.of, self._over), False, identity)
         return _made(name, kind, distinct(known, by_value, least), self._traces(said, known))
 
     # -- parts --------------------------------------------------------------------------------------------------------
     def _take(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self._inside is None else values[self._inside]
 
-    def _known(self, of: Expression) -> tuple[Grouped, NDArray[np.float64]]:
-        """Rows in groups where `of` is not null, and its values there."""
-        values = self._take(as_numbers(self._rows.series(of)))
-        known = ~np.isnan(values)
-        grouped = select(self._groups, known)
-        return grouped, values if grouped is self._groups else values[known]
+    def _known(self, of: Expression) -> _Known:
+        """Rows in groups where `of` is not null, and the values of its core there."""
+        prepared = self._rows.prepared(of)
+        values = self._take(prepared.values)
+        there = ~np.isnan(values)
+        rows = select(self._groups, there)
+        whole = rows is self._groups
+        parts = [
+            (term, self._take(holding) if whole else self._take(holding)[there]) for term, holding in prepared.parts
+        ]
+        return _Known(of, prepared.form, rows, values if whole else values[there], parts)
 
     def _said(
-        self, measure: Callable[[Expression, Relation], str], what: str, of: Expression, *, linear: bool = True
+        self, measure: Callable[[Expression, Relation], str], what: str, known: _Known, *, linear: bool = True
     ) -> _Said:
-        return _Said(measure(of, self._over), linear, measures.statistic_of(what, of, self._over))
+        return _Said(measure(known.of, self._over), linear, f"{what} of {known.form.core}")
+
+    def _has_value(self, of: Expression, form: Form) -> Conditions:
+        """The condition that a 0/1 core is 1."""
+        return measures.has_value(of, self._over, form.scale + form.offset)
+
+    def _of_form(self, measurement: Measurement, known: _Known) -> Measurement:
+        """With what its form adds: terms under conditions, and what a free measure is charged to."""
+        column, evidence = measurement
+        charged = self._rows.charged((known.of,))
+        traces, selected = column.traces, evidence.selected
+        for term, holding in known.parts if not is_binary(known.form.field) else ():
+            chosen, values = select(known.rows, holding), known.values[holding]
+            traces += self._traces(_Said(term.trace, True, ""), chosen, values=values)
+            selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
+        return (
+            msgspec.structs.replace(column, traces=traces, charged=charged),
+            msgspec.structs.replace(evidence, selected=selected),
+        )
 
     def _traces(
         self,
@@ -245,21 +323,31 @@ class Columns:
             ),
         )
 
-    def _of_columns(
-        self, of: Expression, said: _Said, known: Grouped, values: NDArray[np.float64]
-    ) -> tuple[Trace, ...]:
+    def _of_columns(self, said: _Said, known: _Known) -> tuple[Trace, ...]:
         """As if it were a sum of each column that it is made of: whatever is done to a column, |x|, x * x or x + 0 * y,
         numbers about nearly the same rows can tell their difference.
         """
-        columns = (f"sum of {column}" for column in sorted(measures.columns_of(of, self._over)))
+        columns = (f"sum of {column}" for column in sorted(measures.columns_of(known.of, self._over)))
         others = [measure for measure in columns if measure != said.measure]
         traces = (
-            self._traces(msgspec.structs.replace(said, measure=measure), known, values=values) for measure in others
+            self._traces(msgspec.structs.replace(said, measure=measure), known.rows, values=known.values)
+            for measure in others
         )
         return tuple(trace for some in traces for trace in some)
 
-    def _least_base(self, of: Expression) -> float:
-        return DAY if type_of(of, self._over.fields).dtype is DType.DATETIME else 0.0
+
+class _Known(Struct, frozen=True, eq=False):
+    """A measure in its groups: rows with a value, the core's values, and where the conditions of its terms hold."""
+
+    of: Expression
+    form: Form
+    rows: Grouped
+    values: NDArray[np.float64]
+    parts: list[tuple[Term, NDArray[np.bool_]]]
+
+
+def _least_base(form: Form) -> float:
+    return DAY if form.field.dtype is DType.DATETIME else 0.0
 
 
 class _Said(Struct, frozen=True):
@@ -271,8 +359,15 @@ class _Said(Struct, frozen=True):
     conditions: Conditions = frozenset()
 
 
-def _made(name: str, kind: Kind, measured: Measured, traces: tuple[Trace, ...], least_base: float = 0.0) -> Measurement:
-    column = Statistics(name, kind, measured.values, traces, measured.parts, least_base)
+def _made(
+    name: str,
+    kind: Kind,
+    measured: Measured,
+    traces: tuple[Trace, ...],
+    least_base: float = 0.0,
+    moved: Moved = UNMOVED,
+) -> Measurement:
+    column = Statistics(name, kind, measured.values, traces, measured.parts, least_base, moved)
     return column, measured.evidence
 
 
@@ -334,6 +429,9 @@ def stack(parts: list[Measurement]) -> Measurement:
         tuple(_stacked_trace(columns, place) for place in range(len(first.traces))),
         (_joined([above for above, _ in shares]), _joined([below for _, below in shares])) if shares else None,
         first.least_base,
+        _stacked_moves(columns),
+        frozenset[str]().union(*(column.charged for column in columns)),
+        sum(column.charges for column in columns),
     )
     arrays = {name: _stacked_array(evidences, name) for name in CellEvidence.__struct_fields__}
     return column, CellEvidence(**arrays)
@@ -351,6 +449,16 @@ def _stacked_trace(columns: list[Statistics], place: int) -> Trace:
 
     footprints = _Stacked(tuple((size, trace.footprints) for size, trace in zip(sizes, traces, strict=True)))
     return Trace(traces[0].measure, traces[0].linear, footprints, traces[0].statistic, selection)
+
+
+def _stacked_moves(columns: list[Statistics]) -> Moved:
+    moves = [column.moved for column in columns]
+    scales = [np.broadcast_to(moved.scale, len(column.values)) for moved, column in zip(moves, columns, strict=True)]
+    counts = [moved.counts for moved in moves if moved.counts is not None]
+    steps = [moved.steps for moved in moves if moved.steps is not None]
+    return Moved(
+        _joined(scales), moves[0].offset, _joined(counts) if counts else None, _joined(steps) if steps else None
+    )
 
 
 def _stacked_array(evidences: list[CellEvidence], name: str) -> NDArray[Any] | None:

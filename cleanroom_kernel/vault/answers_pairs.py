@@ -5,16 +5,20 @@ Promise: as `answers_columns`; a pair's number stands twice in the table and is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure import measures
-from cleanroom_kernel.disclosure.candidate import Kind, Statistics, Trace
+from cleanroom_kernel.disclosure.candidate import Footprint, Footprints, Kind, Moved, Statistics, Trace
 from cleanroom_kernel.disclosure.evidence import Centred, Measured, products
 from cleanroom_kernel.disclosure.grouping import Grouped, select
 from cleanroom_kernel.plan.aggregates import Correlation
 from cleanroom_kernel.vault.answers_columns import Measurement, Rows, stack
-from cleanroom_kernel.vault.answers_groups import as_numbers
 
 Values = NDArray[np.float64]
 
@@ -22,7 +26,7 @@ Values = NDArray[np.float64]
 def pairs(correlation: Correlation, rows: Rows, least: int) -> list[Measurement]:
     """One column of the matrix for each column of the question."""
     kind = Kind.COVARIANCE if correlation.covariance else Kind.CORRELATION
-    values = [as_numbers(rows.series(column.of)) for column in correlation.columns]
+    values = [rows.prepared(column.of).values for column in correlation.columns]
     everyone = rows.grouped(np.zeros(len(rows), dtype=np.int32), 1)
     centred = _Centring(everyone, values, least)
     cells: dict[tuple[int, int], Measurement] = {}
@@ -47,14 +51,17 @@ class _Centring:
     def pair(self, x: int, y: int) -> tuple[Centred, Centred]:
         if self._whole[x] and self._whole[y]:
             return self._of_whole(x), self._of_whole(y)
-        both = self._known[x] & self._known[y]
+        both = self.both(x, y)
         rows = select(self._everyone, both)
         first, second = (Centred.of(rows, self._values[column][both], self._least) for column in (x, y))
         return first, second
 
+    def both(self, x: int, y: int) -> NDArray[np.bool_]:
+        return self._known[x] & self._known[y]
+
     def product(self, x: int, y: int) -> Values:
         """Of the values as they are, by which rows without numbers are told apart."""
-        both = self._known[x] & self._known[y]
+        both = self.both(x, y)
         return self._values[x][both] * self._values[y][both]
 
     def _of_whole(self, column: int) -> Centred:
@@ -68,28 +75,45 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
     measured: Measured = products(one, other, kind)
     traces: tuple[Trace, ...] = ()
     first, second = correlation.columns[x].of, correlation.columns[y].of
+    of_first, of_second = rows.prepared(first), rows.prepared(second)
     if rows.over.has_units:
+        both = centred.both(x, y)
         footprints = rows.footprints(one.rows, centred.product(x, y))
         product = measures.product_of(first, second, correlation.over)
-        exactly = sorted(measures.statistic_of(kind.value, of, correlation.over) for of in (first, second))
+        exactly = sorted(f"{kind.value} of {prepared.form.core}" for prepared in (of_first, of_second))
         selected = measures.name_of(measures.selection(correlation.over))
         traces = (Trace(product, kind is Kind.COVARIANCE, footprints, " and ".join(exactly), lambda _: selected),)
-    return rows.judged((Statistics("", kind, measured.values, traces), measured.evidence), (first, second))
+        for term, holding in (*of_first.parts, *of_second.parts):
+            chosen = rows.footprints(select(one.rows, holding[both]), centred.product(x, y)[holding[both]])
+            traces += (Trace(term.trace, True, chosen),)
+    scale = of_first.form.scale * of_second.form.scale
+    moved = Moved(scale if kind is Kind.COVARIANCE else float(np.sign(scale)))
+    column = Statistics("", kind, measured.values, traces, moved=moved, charged=rows.charged((first, second)))
+    return rows.judged((column, measured.evidence), (first, second))
 
 
 def _column(name: str, cells: list[Measurement]) -> Measurement:
-    """Each cell has a measure of its own, so each has its own trace."""
-    together, evidence = stack(cells)
-    traces = tuple(
-        Trace(
-            trace.measure,
-            trace.linear,
-            together.traces[0].footprints,
-            trace.statistic,
-            together.traces[0].selection,
-            cells=(place,),
-        )
-        for place, (cell, _) in enumerate(cells)
-        for trace in cell.traces
-    )
-    return Statistics(name, together.kind, together.values, traces), evidence
+    """Each cell has a measure of its own, so each has its own traces."""
+    together, evidence = stack([(msgspec.structs.replace(cell, traces=cell.traces[:1]), of) for cell, of in cells])
+    traces: list[Trace] = []
+    for place, (cell, _) in enumerate(cells):
+        for first, trace in enumerate(cell.traces):
+            if first == 0:
+                whole = together.traces[0]
+                alone = msgspec.structs.replace(trace, footprints=whole.footprints, selection=whole.selection)
+            else:
+                alone = msgspec.structs.replace(trace, footprints=_Single(trace.footprints))
+            traces.append(msgspec.structs.replace(alone, cells=(place,)))
+    return msgspec.structs.replace(together, name=name, traces=tuple(traces)), evidence
+
+
+class _Single(Struct, frozen=True, eq=False):
+    """The footprint of one pair, for the one cell of a column that shows it."""
+
+    footprints: Footprints
+
+    def unit_set(self, cell: int) -> BitMap:
+        return self.footprints.unit_set(0)
+
+    def of(self, cells: Sequence[int]) -> list[Footprint]:
+        return self.footprints.of([0] * len(cells))

@@ -72,9 +72,18 @@ def test_b02_a_natural_outlier_is_not_shown(room_of):
 
 @pytest.mark.parametrize("patients_asked", [50, 400, N])
 def test_b03_superincreasing_weights(room_of, patients_asked):
+    """Nobody's digit is in a number that is drawn in to what several patients reach, and comes with noise."""
     chosen = call("less", col("serial"), patients_asked)
     measure = times(col("positive"), power(2.0, col("serial")))
-    all_stopped(room_of, lambda room: total(where(patients(room), chosen), measure))
+    for (answer,) in both(room_of, lambda room: total(where(patients(room), chosen), measure)):
+        assert stopped(answer) or decoded(value(answer), 0.0) != true_bits()
+
+
+def test_b03_superincreasing_weights_in_a_column(room_of):
+    """Weights that the owner's table has are no numbers of the expert's: the rules of all measures stop them."""
+    found = people(200, seed=3, serial=np.arange(200))
+    room = room_of({"patients": {**found, "weight": 2.0 ** found["serial"]}})
+    assert stopped(room.ask(total(patients(room), times(col("hiv"), col("weight")))))
 
 
 @pytest.mark.parametrize("offset", [2.0**40, 2.0**52, 2.0**60])
@@ -121,9 +130,13 @@ def test_b05_works_without_the_gate(room_of):
 
 @pytest.mark.parametrize("exponent", [8.0, 60.0])
 def test_b06_a_power_mean_is_a_maximum(room_of, exponent):
+    """It is drawn in to what ten patients reach, so the highest cost does not change it."""
     found = people(400, seed=2)
-    room = room_of({"patients": found})
-    assert stopped(room.ask(mean(patients(room), power(call("divide", col("cost"), 1_000.0), exponent))))
+    higher = {**found, "cost": np.where(found["cost"] == found["cost"].max(), 2 * found["cost"], found["cost"])}
+    measure = power(call("divide", col("cost"), 1_000.0), exponent)
+    rooms = [room_of({"patients": patients_}, key=KEY) for patients_ in (found, higher)]
+    one, other = (room.ask(mean(patients(room), measure)) for room in rooms)
+    assert value(one) == value(other)
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
@@ -162,14 +175,19 @@ def test_b11_the_deviation_of_two(room_of):
 
 
 def test_b12_power_sums_do_not_give_the_values(room_of):
-    """Fifteen power sums of fifteen patients determine all values; too few of them come through."""
+    """Fifteen power sums of fifteen patients determine all values; too few of them are near the truth."""
     chosen = call("less", col("serial"), 15)
     room = world(room_of, True)
     answers = [
         room.ask(total(where(patients(room), chosen), power(call("divide", col("cost"), 1_000.0), float(j))))
         for j in range(1, 16)
     ]
-    assert sum(not stopped(answer) for answer in answers) <= 4
+    costs = table(True)["cost"][:15] / 1_000.0
+    near = [
+        not stopped(answer) and abs(value(answer) / np.sum(costs**power) - 1) < 0.01
+        for power, answer in enumerate(answers, start=1)
+    ]
+    assert sum(near) <= 4
 
 
 # -- indicators -------------------------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ def test_most_rows_of_one_patient_are_not_many_patients(spec):
 
 def test_weights_that_encode_everybody_are_not_shown(spec):
     """One exact number would hold each patient's secret in a digit of its own."""
-    secrets = "\n".join(f"{unit} | {unit} | {unit % 3 % 2}" for unit in range(1, 31))
-    spec(("(patients.ill * 2.0 ** patients.n).sum()", WITHHELD), patients=f"id | n | ill\n{secrets}")
+    secrets = "\n".join(f"{unit} | {2**unit} | {unit % 3 % 2}" for unit in range(1, 31))
+    spec(("(patients.ill * patients.weight).sum()", WITHHELD), patients=f"id | weight | ill\n{secrets}")
 
 
 def test_a_patient_far_outside_is_not_shown_even_in_a_mean(spec):

@@ -99,6 +99,22 @@ def last_tells_nothing(room_of: Any, *questions: Callable[[Room], Any], **option
         assert stopped(last) or repeats(last, earlier), last
 
 
+def tells_little(room_of: Any, *questions: Callable[[Room], Any], keys: int = 12) -> None:
+    """The last answer comes with noise (C17): between the worlds it differs by less than it does between keys, so that
+    who sees it guesses the secret hardly better than who does not.
+    """
+    found: list[list[float]] = [[], []]
+    for number in range(keys):
+        for secret in (False, True):
+            room = room_of({"patients": table(secret)}, key=f"key {number}".ljust(32).encode())
+            *_, last = [outcome(room, question) for question in questions]
+            assert isinstance(last, Release), last
+            assert "noise" in last.receipt.precision
+            found[secret].append(value(last))
+    spread = np.std([np.subtract(side, np.mean(side)) for side in found])
+    assert abs(np.mean(found[True]) - np.mean(found[False])) <= 1.5 * spread
+
+
 def would_succeed(room_of: Any, *questions: Callable[[Room], Any], tells: Callable[..., float]) -> None:
     """Without protection, the numbers differ between the worlds: the attack is one."""
     found = []
