@@ -13,6 +13,7 @@ from cleanroom_kernel.interpreter.builders import Builder, unary
 from cleanroom_kernel.interpreter.elementwise import on_column
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.handles import Column
+from cleanroom_kernel.interpreter.joins import side_by_side
 from cleanroom_kernel.interpreter.terms import Term, call, known
 from cleanroom_kernel.plan.expressions import Expression, Recode
 from cleanroom_kernel.plan.functions import Function
@@ -36,6 +37,9 @@ TEXT: dict[str, Builder] = {
     "replace": builders.text_replace,
     "capitalize": builders.capitalize,
     "cat": builders.concatenated,
+    "count": builders.occurrences,
+    "isdigit": builders.only(r"\d"),
+    "isnumeric": builders.only(r"\d"),
 }
 
 _MONTHS = tuple(calendar.month_name)[1:]
@@ -62,6 +66,7 @@ DATE_METHODS: dict[str, Builder] = {
     "floor": builders.floor_to_day,
     "total_seconds": unary(Function.TOTAL_SECONDS),
     "month_name": builders.names_of(Function.MONTH, _MONTHS, 1),
+    "strftime": builders.written,
     "day_name": builders.names_of(Function.DAY_OF_WEEK, _DAYS, 0),
 }
 
@@ -115,13 +120,17 @@ class Text(Accessor):
     name = "str"
     methods = TEXT
 
-    def split(self, pat: str | None = None, *, n: int = -1, expand: bool = False, regex: Any = None) -> Pieces:
-        if expand or n != -1:
+    def split(self, pat: str | None = None, *, n: int = -1, expand: bool = False, regex: Any = None) -> Any:
+        if not expand and n in (-1, 0):
+            return Pieces(self._column, pat)
+        if not expand or n < 1:
             raise HandleError(
                 "How many pieces a text has depends on the data, so they are no columns here.",
-                suggestion="Take one: column.str.split('-').str[0].",
+                suggestion="Say how many: str.split('-', n=1, expand=True); or take one: str.split('-').str[0].",
             )
-        return Pieces(self._column, pat)
+        built = [*(builders.piece(position, pat) for position in range(n)), builders.remainder(n, pat)]
+        pieces = [on_column(self._column, build, _split_into(pat, n, i), (), {}) for i, build in enumerate(built)]
+        return side_by_side(pieces, range(n + 1))
 
     def __getitem__(self, key: Any) -> Column:
         def twin(series: pd.Series) -> pd.Series:
@@ -132,6 +141,16 @@ class Text(Accessor):
                 self._column, lambda of: builders.substring(of, key.start, key.stop, key.step), twin, (), {}
             )
         return on_column(self._column, lambda of: builders.character(of, key), twin, (), {})
+
+
+def _split_into(separator: str | None, n: int, position: int) -> Callable[[pd.Series], pd.Series]:
+    """One column of pandas' table of pieces, which a twin may have too few of."""
+
+    def twin(series: pd.Series) -> pd.Series:
+        pieces = series.str.split(separator, n=n, expand=True).reindex(columns=range(n + 1))
+        return pieces[position].astype(series.dtype)
+
+    return twin
 
 
 class Pieces:

@@ -234,6 +234,9 @@ def _type_of_values(values: list[Any], default: DType) -> DType:
 
 # -- conversions ------------------------------------------------------------------------------------------------------
 def astype(of: Term, dtype: Any, errors: str = "raise") -> Expression:
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is not None:
+        labels = [value for value in dtype.categories if isinstance(value, (str, int, float, bool))]
+        return _recoded(of, labels, labels, keep=False)
     wanted = dtype_of(dtype)
     if wanted is None or wanted is of.dtype or of.field.role.is_opaque:
         return of.expression
@@ -320,6 +323,34 @@ def piece(position: int, separator: str | None) -> Builder:
     return build
 
 
+def remainder(position: int, separator: str | None) -> Builder:
+    """What is left of a text after so many separators; missing where there are fewer."""
+    mark = r"\s+" if separator is None else re.escape(separator)
+    before = f"(?s)^(?:.*?{mark}){{{position}}}"
+
+    def build(of: Term) -> Expression:
+        text = known(call(Function.STRIP, of), DType.STRING) if separator is None else of
+        enough = call(Function.CONTAINS, text, options=(before, True, True))
+        return choose(enough, known(call(Function.REPLACE, text, options=(before, "", True)), DType.STRING), None)
+
+    return build
+
+
+def occurrences(of: Term, pat: str, flags: int = 0) -> Expression:
+    """How often a pattern occurs: by how much a text grows if each match is two letters in the place of one."""
+    pattern = f"(?i){pat}" if flags & re.IGNORECASE else pat
+    lengths = [
+        call(Function.LENGTH, known(call(Function.REPLACE, of, options=(pattern, mark, True)), DType.STRING))
+        for mark in ("xx", "x")
+    ]
+    return call(Function.SUBTRACT, *lengths)
+
+
+def only(letters: str) -> Builder:
+    """Whether a text has letters of one kind alone; one without any has not."""
+    return lambda of: call(Function.CONTAINS, of, options=(f"^{letters}+$", True, True))
+
+
 def text_replace(of: Term, pat: Any, repl: str | None = None, case: bool = True, regex: bool = False) -> Expression:
     if isinstance(pat, dict):
         result = of
@@ -367,6 +398,27 @@ def names_of(function: Function, names: Iterable[str], start: int) -> Builder:
         return Recode(call(function, of), numbers, words, DType.STRING, keep=False)
 
     return build
+
+
+_WRITTEN = {"%Y": (0, 4), "%m": (5, 7), "%d": (8, 10), "%H": (11, 13), "%M": (14, 16), "%S": (17, 19)}
+
+
+def written(of: Term, date_format: str) -> Expression:
+    """strftime of parts that are numbers: pieces of the date as text."""
+    date_format = date_format.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S")
+    text = known(Cast(of.expression, DType.STRING), DType.STRING)
+    parts: list[Operand] = []
+    for piece_ in re.split(r"(%.)", date_format):
+        if piece_.startswith("%"):
+            if piece_ not in _WRITTEN:
+                raise HandleError(f"{piece_} is not written here.", suggestion=f"There are: {', '.join(_WRITTEN)}.")
+            parts.append(known(call(Function.SLICE, text, options=_WRITTEN[piece_]), DType.STRING))
+        elif piece_:
+            parts.append(literal(piece_))
+    result = parts[0]
+    for part in parts[1:]:
+        result = known(call(Function.ADD, result, part), DType.STRING)
+    return result.expression if isinstance(result, Term) else choose(call(Function.IS_NULL, of), None, result)
 
 
 def floor_to_day(of: Term, freq: str) -> Expression:

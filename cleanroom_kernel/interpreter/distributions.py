@@ -107,7 +107,8 @@ def _total(rows: Any, keys: list[Column], dropna: bool) -> int:
 # -- values that occur ------------------------------------------------------------------------------------------------
 @method(Column)
 def unique(self: Column) -> Any:
-    """Declared categories, which are public; otherwise the labels that enough patients share.
+    """Declared categories, which are public, and a missing value where there may be one; nothing is asked then.
+    Otherwise the labels that enough patients share.
 
     Of an identifier, a column with one row per value: it can be counted, joined and looked for with isin.
     """
@@ -115,7 +116,8 @@ def unique(self: Column) -> Any:
         return self.to_frame("key" if self.name is None else self.name).drop_duplicates().iloc[:, 0]
     declared = self._field.categories
     if declared is not None:
-        return pd.Series(list(declared), dtype=_dtype_without_categories(self)).to_numpy()
+        gaps = [np.nan] if self._twin.isna().any() else []
+        return pd.Series([*declared, *gaps], dtype=None if gaps else _dtype_without_categories(self)).to_numpy()
     return self.value_counts(dropna=False).index.sort_values().to_numpy()
 
 
@@ -142,6 +144,18 @@ def skew(self: Column, axis: Any = 0, skipna: bool = True, numeric_only: bool = 
     n = self.count()
     cubes = (((self - self.mean()) / self.std()) ** 3).sum()
     return cubes * n / ((n - 1) * (n - 2))
+
+
+@method(Column)
+def kurtosis(self: Column, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> float:
+    """From the released mean, deviation and number, and one sum of fourth powers."""
+    n = self.count()
+    fourths = (((self - self.mean()) / self.std()) ** 4).sum()
+    share = n * (n + 1) / ((n - 1) * (n - 2) * (n - 3))
+    return share * fourths - 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+
+
+method(Column, name="kurt")(kurtosis)
 
 
 @method(Frame, name="skew")

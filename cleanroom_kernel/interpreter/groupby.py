@@ -13,6 +13,7 @@ from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.grouping import Grouping, Key
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.literals import row_vector
+from cleanroom_kernel.interpreter.probes import Answering, Compound
 from cleanroom_kernel.interpreter.reductions import STATISTICS
 from cleanroom_kernel.plan.nodes import digest
 
@@ -88,6 +89,9 @@ def _level(frame: Frame, position: int) -> Key:
     return Key(None, twin.name, frame._index[position], pd.Series(twin, index=frame._twin.index))
 
 
+_OF = "what is computed of a group"
+
+
 class GroupBy:
     """Behaves like pandas' DataFrameGroupBy and SeriesGroupBy."""
 
@@ -135,6 +139,18 @@ class GroupBy:
     def ngroups(self) -> int:
         return len(self.size())
 
+    @property
+    def groups(self) -> dict[Any, Any]:
+        """Labels that may be shown, each with the rows of its group."""
+        self._only_attributes("groups")
+        return {label: self._group(parts).index for label, parts in grouped.each(self._grouping)}
+
+    def filter(self, func: Any, dropna: bool = True) -> Any:
+        raise HandleError(
+            "A function of a group's rows has no answer for each group here.",
+            suggestion="Per patient: df[df.groupby('patient_id')['x'].transform('count') > 2].",
+        )
+
     def get_group(self, name: Any) -> Any:
         self._only_attributes("get_group")
         return self._group(name if isinstance(name, tuple) else (name,))
@@ -162,7 +178,23 @@ class GroupBy:
     aggregate = agg
 
     def apply(self, func: Any, *args: Any, include_groups: bool = False, **kwargs: Any) -> Any:
-        return self._maker.apply(self._grouping, func, args, kwargs)
+        try:
+            return self._maker.apply(self._grouping, func, args, kwargs)
+        except Compound:
+            return self._computed(lambda group: func(group, *args, **kwargs))
+
+    def _computed(self, function: Callable[[Any], Any]) -> Any:
+        """What a function computes of several statistics of its group, for all groups at once."""
+
+        def reduce(column: Column, name: str, options: dict[str, Any]) -> Any:
+            frame = grouping.frame.assign(**{_OF: column})
+            own = replace(grouping, frame=frame, chosen=_OF, as_index=True)
+            return self._maker.reduce(own, name, (), options).rename(None)
+
+        grouping = self._grouping
+        rows = grouping.frame[grouping.chosen] if grouping.is_series else grouping.frame
+        found = function(Answering(rows, reduce))
+        return found.rename(grouping.chosen) if grouping.is_series and hasattr(found, "rename") else found
 
     def transform(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         return self._maker.transform(self._grouping, func, args, kwargs)

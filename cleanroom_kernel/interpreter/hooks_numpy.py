@@ -11,9 +11,10 @@ import pandas as pd
 from cleanroom_kernel.interpreter import builders, contexts
 from cleanroom_kernel.interpreter.builders import Builder, binary, extreme, unary
 from cleanroom_kernel.interpreter.elementwise import on_column, on_frame
-from cleanroom_kernel.interpreter.errors import Unavailable
+from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle, derived, method
 from cleanroom_kernel.interpreter.joins import side_by_side
+from cleanroom_kernel.interpreter.plots_binned import counts_of
 from cleanroom_kernel.interpreter.rehearsal import rehearse
 from cleanroom_kernel.interpreter.terms import Term, call, choose, known, negated
 from cleanroom_kernel.plan.expressions import Expression, type_of
@@ -117,12 +118,21 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 
 @method(Column, Frame, name="__array_function__")
 def apply_function(self: Handle, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if function in _IN_ORDER:
+        raise HandleError(
+            f"np.{function.__name__} of rows would go through patients in an order.",
+            suggestion="Within a patient: df.groupby('patient_id')['x'].cumsum(), .rank(), .diff(); else an aggregate.",
+        )
     if function not in FUNCTIONS:
         raise Unavailable(
             f"np.{function.__name__} is not available for rows in a clean room.",
             suggestion="np.where, np.select, ufuncs, and the statistics mean, sum, std, median, quantile work.",
         )
     return FUNCTIONS[function](*args, **kwargs)
+
+
+_IN_ORDER = {np.cumsum, np.cumprod, np.diff, np.sort, np.argsort, np.argmax, np.argmin, np.searchsorted, np.flip,
+             np.roll, np.repeat, np.append, np.insert}  # fmt: skip
 
 
 @implements(np.where)
@@ -187,8 +197,8 @@ for _name, _functions in {
     "std": (np.std, np.nanstd),
     "var": (np.var, np.nanvar),
     "median": (np.median, np.nanmedian),
-    "min": (np.min, np.nanmin),
-    "max": (np.max, np.nanmax),
+    "min": (np.min, np.amin, np.nanmin),
+    "max": (np.max, np.amax, np.nanmax),
     "any": (np.any,),
     "all": (np.all,),
 }.items():
@@ -212,6 +222,55 @@ def unique(ar: Column, return_counts: bool = False, **options: Any) -> Any:
         return np.sort(ar.unique())
     counts = ar.value_counts().sort_index()
     return counts.index.to_numpy(), counts.to_numpy()
+
+
+@implements(np.bincount)
+def bincount(x: Column, weights: Any = None, minlength: int = 0) -> np.ndarray:
+    counts = x.value_counts()
+    found = np.zeros(max(minlength, *(int(value) + 1 for value in counts.index)), dtype="int64")
+    for value, count in counts.dropna().items():
+        found[int(value)] = count
+    return found
+
+
+@implements(np.histogram)
+def histogram(a: Column, bins: Any = 10, range: Any = None, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and edges; a bin that is not shown counts nothing."""
+    counts, edges = counts_of(a, bins, range)
+    total = np.nan_to_num(counts)
+    return (total / total.sum() / np.diff(edges) if options.get("density") else total.astype("int64")), edges
+
+
+@implements(np.digitize)
+def digitize(x: Column, bins: Any, right: bool = False) -> Column:
+    """The number of edges that a value has passed."""
+    tests = [x > edge if right else x >= edge for edge in bins]
+    numbers = [test.astype(int) for test in tests]
+    result = numbers[0]
+    for number in numbers[1:]:
+        result = result + number
+    return result
+
+
+@implements(np.vstack)
+def vstack(tup: Any, **options: Any) -> Any:
+    return pd.concat(list(tup), ignore_index=True)
+
+
+@implements(np.zeros_like)
+def zeros_like(a: Column, dtype: Any = None, **options: Any) -> Column:
+    return constant_like(a, 0, dtype)
+
+
+@implements(np.ones_like)
+def ones_like(a: Column, dtype: Any = None, **options: Any) -> Column:
+    return constant_like(a, 1, dtype)
+
+
+@implements(np.full_like)
+def constant_like(a: Column, fill_value: Any, dtype: Any = None, **options: Any) -> Column:
+    made = a.to_frame("like").assign(value=fill_value)["value"]
+    return made.astype(a.dtype if dtype is None else dtype)
 
 
 @implements(np.nan_to_num)

@@ -17,6 +17,7 @@ from cleanroom_kernel.interpreter import binning, builders, crosses, joins, resh
 from cleanroom_kernel.interpreter.elementwise import on_column
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle
+from cleanroom_kernel.interpreter.results import KEY
 from cleanroom_kernel.interpreter.room import Room
 
 
@@ -41,6 +42,13 @@ def _unique(values: Column) -> Any:
     return values.unique()
 
 
+def _factorize(values: Column, *args: Any, **kwargs: Any) -> tuple[Column, pd.Index]:
+    """Codes of the labels that may be known, in their order; not that of the rows, which is nobody's to see."""
+    labels = binning.domain(values)
+    codes = values.map(dict(zip(labels, range(len(labels)), strict=True))).fillna(-1).astype(int)
+    return codes, pd.Index(labels)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cut": binning.cut,
     "qcut": binning.qcut,
@@ -58,6 +66,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "notna": _notna,
     "notnull": _notna,
     "unique": _unique,
+    "factorize": _factorize,
 }
 READERS = ("read_csv", "read_table", "read_parquet", "read_excel", "read_feather", "read_pickle", "read_sql_table")
 QUERIES = ("read_sql", "read_sql_query")
@@ -71,6 +80,24 @@ def install(room: Room) -> None:
     for name in QUERIES:
         _wrap(name, functools.partial(_read_query, room))
     _wrap_constructors()
+    for name in ("to_parquet", "to_feather"):
+        _wrap_writer(name)
+
+
+def _wrap_writer(name: str) -> None:
+    """These write a table's attrs as JSON; where a released table comes from is no part of its file."""
+    original = getattr(pd.DataFrame, name)
+    if hasattr(original, "_clean_room"):
+        return
+
+    @functools.wraps(original)
+    def wrapper(self: pd.DataFrame, *args: Any, **kwargs: Any) -> Any:
+        plain = self.copy(deep=False)
+        plain.attrs = {key: value for key, value in self.attrs.items() if key != KEY}
+        return original(plain, *args, **kwargs)
+
+    wrapper._clean_room = True  # type: ignore[attr-defined]
+    setattr(pd.DataFrame, name, wrapper)
 
 
 def _wrap(name: str, call: Callable[..., Any]) -> None:

@@ -229,6 +229,12 @@ def duplicated(self: Frame, subset: Any = None, keep: Any = "first") -> Column:
     return Column(rows, later, self._twin.duplicated(subset), self._index)
 
 
+@method(Column, name="duplicated")
+def duplicated_values(self: Column, keep: Any = "first") -> Column:
+    name = "value" if self.name is None else self.name
+    return self.to_frame(name).duplicated(name, keep).rename(self.name)
+
+
 def key_names(frame: Frame, subset: Any) -> tuple[Any, tuple[str, ...]]:
     """The context with the columns of `subset` under names, for the steps that take names."""
     wanted = list(frame._columns) if subset is None else [subset] if isinstance(subset, str) else list(subset)

@@ -31,6 +31,22 @@ class Wanted:
     options: dict[str, Any]
 
 
+class Compound(Exception):
+    """A function computes with several statistics of its group: each of them is to be had by itself first."""
+
+
+def _compound(self: Wanted, *others: Any) -> Any:
+    raise Compound
+
+
+for _operator in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lt", "le", "gt", "ge"):
+    setattr(Wanted, f"__{_operator}__", _compound)
+    if hasattr(int, f"__r{_operator}__"):
+        setattr(Wanted, f"__r{_operator}__", _compound)
+for _operator in ("neg", "abs", "round", "float", "bool", "int"):
+    setattr(Wanted, f"__{_operator}__", _compound)
+
+
 class Probe(Column):
     """A column of the rows of one group, whichever that is."""
 
@@ -90,3 +106,44 @@ def _method_name(function: Any) -> str | None:
     """pd.Series.mean and its like."""
     name = getattr(function, "__name__", "")
     return name if getattr(pd.Series, name, None) is function else None
+
+
+class Answering:
+    """The rows of one group, whichever that is, to a function that computes with several statistics of it.
+
+    `reduce(column, name, options)` has the statistic of all groups, as a column of one row per patient or as a released
+    Series, so what the function computes of them is computed for all groups at once.
+    """
+
+    def __init__(self, handle: Any, reduce: Callable[[Column, str, dict[str, Any]], Any]) -> None:
+        self._handle = handle
+        self._reduce = reduce
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._of(self._handle[key._handle if isinstance(key, Answering) else key])
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SAYABLE and isinstance(self._handle, Column):
+            return lambda **options: self._reduce(self._handle, name, options)
+        found = getattr(self._handle, name)
+        if not callable(found):
+            return self._of(found)
+        return lambda *args, **options: self._of(
+            found(*(_plain(each) for each in args), **{key: _plain(each) for key, each in options.items()})
+        )
+
+    def _of(self, value: Any) -> Any:
+        return Answering(value, self._reduce) if isinstance(value, (Column, Frame)) else value
+
+
+def _plain(value: Any) -> Any:
+    return value._handle if isinstance(value, Answering) else value
+
+
+def _forwarding(name: str) -> Callable[..., Any]:
+    return lambda self, *others: self._of(getattr(self._handle, name)(*map(_plain, others)))
+
+
+for _operator in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lt", "le", "gt", "ge", "eq", "ne", "and",
+                  "or", "invert", "neg", "radd", "rsub", "rmul", "rtruediv"):  # fmt: skip
+    setattr(Answering, f"__{_operator}__", _forwarding(f"__{_operator}__"))

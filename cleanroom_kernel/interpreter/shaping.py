@@ -268,10 +268,35 @@ def _itself(self: Any, *args: Any, **kwargs: Any) -> Any:
     return self
 
 
+def _flat(self: Frame, *args: Any, **kwargs: Any) -> Any:
+    """A table of one column as that column; more would lie between each other."""
+    if len(self._columns) != 1:
+        raise HandleError("Only a table of one column is flat.", suggestion="Use the table as it is, or one column.")
+    return self._column(next(iter(self._columns)))
+
+
 for _name in ("to_numpy", "ravel", "flatten"):
     method(Column, name=_name)(_itself)
+for _name in ("ravel", "flatten"):
+    method(Frame, name=_name)(_flat)
 method(Frame, name="to_numpy")(_itself)
-Column.values = property(_itself)  # type: ignore[attr-defined]
+
+
+class Values(Column):
+    """`.values` of a column: NumPy divides by n where pandas divides by n - 1."""
+
+    def std(self, ddof: int = 0, **options: Any) -> Any:
+        return Column.std(self, ddof=ddof, **options)  # type: ignore[attr-defined]
+
+    def var(self, ddof: int = 0, **options: Any) -> Any:
+        return Column.var(self, ddof=ddof, **options)  # type: ignore[attr-defined]
+
+
+def _values(self: Column) -> Column:
+    return Values(self._rows, self._expression, self._twin, self._index)
+
+
+Column.values = property(_values)  # type: ignore[attr-defined]
 Frame.values = property(_itself)  # type: ignore[attr-defined]
 
 

@@ -46,8 +46,7 @@ READING = {
     "rank over all": lambda df: df.los.rank(),
     "idxmax": lambda df: df.age.idxmax(),
     "line plot": lambda df: df.age.plot(),
-    "plot kind": lambda df: df.plot.scatter("age", "los"),
-    "density plot": lambda df: df.age.plot.kde(),
+    "plot kind": lambda df: df.plot.line("age", "los"),
 }
 
 
