@@ -10,8 +10,21 @@ from cleanroom_kernel.plan.bases import Aggregate, Relation
 from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Named, Recode, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.models import Fit, Inspect
-from cleanroom_kernel.plan.nodes import Node, fold
-from cleanroom_kernel.plan.relations import Concat, Distinct, Filter, Join, PerUnit, Sample, Split, Table, Take
+from cleanroom_kernel.plan.nodes import Node, fold, postorder
+from cleanroom_kernel.plan.relations import (
+    Assign,
+    Concat,
+    Distinct,
+    Filter,
+    Join,
+    PerUnit,
+    Reduced,
+    Sample,
+    Split,
+    Table,
+    Take,
+    Window,
+)
 
 _LONGEST = 80  # of one expression
 _MOST = 6  # columns that are named
@@ -35,14 +48,15 @@ def band(units: int) -> str:
 def describe(aggregate: Aggregate) -> str:
     """The question in words."""
     if isinstance(aggregate, a.Summary):
-        asked = _listed([_statistic(column.statistic) for column in aggregate.columns])
+        hidden = _hidden(aggregate.over)
+        asked = _listed([_statistic(column.statistic, hidden) for column in aggregate.columns])
         by = f" by {_listed([key.name for key in aggregate.by])}" if aggregate.by else ""
         return f"{asked}{by} — {describe_rows(aggregate.over)}"
     if isinstance(aggregate, a.Correlation):
         what = "covariance" if aggregate.covariance else "correlation"
         return f"{what} of {_names(aggregate.columns)} — {describe_rows(aggregate.over)}"
     if isinstance(aggregate, a.Metric):
-        return f"{aggregate.score.value} of {expression(aggregate.truth)} — {describe_rows(aggregate.over)}"
+        return f"{aggregate.score.value} of {expression(aggregate.truth, _hidden(aggregate.over))} — {describe_rows(aggregate.over)}"
     if isinstance(aggregate, Fit):
         return _fit(aggregate)
     if isinstance(aggregate, Inspect):
@@ -79,27 +93,27 @@ def _tables(relation: Relation) -> str:
     return describe_rows(relation).partition(",")[0]
 
 
-def _statistic(statistic: a.Statistic) -> str:
+def _statistic(statistic: a.Statistic, hidden: Hidden) -> str:
     if isinstance(statistic, a.Size):
         return "number of rows"
     if isinstance(statistic, a.Units):
         return "number of patients"
     if isinstance(statistic, a.Quantile):
-        return f"quantile {statistic.q:g} of {expression(statistic.of)}"
+        return f"quantile {statistic.q:g} of {expression(statistic.of, hidden)}"
     if isinstance(statistic, a.Extreme):
-        return f"{'maximum' if statistic.largest else 'minimum'} of {expression(statistic.of)}"
+        return f"{'maximum' if statistic.largest else 'minimum'} of {expression(statistic.of, hidden)}"
     if isinstance(statistic, a.Variance):
-        return f"{'standard deviation' if statistic.root else 'variance'} of {expression(statistic.of)}"
+        return f"{'standard deviation' if statistic.root else 'variance'} of {expression(statistic.of, hidden)}"
     if isinstance(statistic, a.Distinct):
-        return f"number of distinct values of {expression(statistic.of)}"
+        return f"number of distinct values of {expression(statistic.of, hidden)}"
     if isinstance(statistic, (a.Count, a.Sum, a.Mean)):
-        return f"{type(statistic).__name__.lower()} of {expression(statistic.of)}"
+        return f"{type(statistic).__name__.lower()} of {expression(statistic.of, hidden)}"
     raise AssertionError(f"unhandled statistic {type(statistic).__name__}")
 
 
 def _fit(fit: Fit) -> str:
     estimator = fit.estimator.name.rpartition(".")[2]
-    target = "" if fit.target is None else f" for {expression(fit.target)}"
+    target = "" if fit.target is None else f" for {expression(fit.target, _hidden(fit.over))}"
     return f"{estimator} fitted to {_names(fit.features)}{target} — {describe_rows(fit.over)}"
 
 
@@ -113,14 +127,33 @@ def _listed(parts: list[str]) -> str:
 
 
 # -- expressions ------------------------------------------------------------------------------------------------------
-def expression(of: Expression) -> str:
+Hidden = dict[str, str]  # what the columns that no expert has named are, in words
+
+
+def _hidden(over: Relation) -> Hidden:
+    known: Hidden = {}
+    for node in postorder(over):
+        if isinstance(node, Assign):
+            known |= {column.name: expression(column.of, known) for column in node.columns if column.name[:2] == "__"}
+        elif isinstance(node, Window):
+            known[node.name] = f"{_of(node.function.value, node.of, known)} within a patient"
+        elif isinstance(node, Reduced):
+            known[node.name] = f"{_of(node.reduction.value, node.of, known)} per patient"
+    return {name: _short(words) for name, words in known.items() if name[:2] == "__"}
+
+
+def _of(what: str, of: Expression | None, known: Hidden) -> str:
+    return {"size": "number of rows"}.get(what, what) if of is None else f"{what} of {expression(of, known)}"
+
+
+def expression(of: Expression, hidden: Hidden | None = None) -> str:
     """Much as the expert wrote it, and no longer than a few words."""
-    return fold(of, _step)
+    return fold(of, lambda node, inputs: _step(node, inputs, hidden or {}))
 
 
-def _step(node: Node, inputs: tuple[str, ...]) -> str:
+def _step(node: Node, inputs: tuple[str, ...], hidden: Hidden) -> str:
     if isinstance(node, Value):
-        return _short(node.name)
+        return _short(hidden.get(node.name, "a computed column" if node.name[:2] == "__" else node.name))
     if isinstance(node, Literal):
         return _short(repr(node.value))
     if isinstance(node, Call) and node.function in _SIGNS:

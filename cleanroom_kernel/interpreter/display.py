@@ -128,12 +128,15 @@ def _printing(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:
 
 # -- errors -----------------------------------------------------------------------------------------------------------
 def card(error: CleanRoomError, line: str) -> list[str]:
-    """Our own errors in a few lines: which rule, what happened, where, what to write instead."""
-    bold, plain, blue = "\x1b[1m", "\x1b[0m", "\x1b[34m"
+    """Our own errors in a few lines: which rule, what happened, where, what to write instead.
+
+    Bold is all there is of style: an error stands on red, pale or dark by the theme, on which no colour reads in both.
+    """
+    bold, plain = "\x1b[1m", "\x1b[0m"
     title = f"{error.kind}: {error.rule}" if error.rule else error.kind
     lines = [f"{bold}{title}{plain}", error.message]
     if line:
         lines.append(f"    {line}")
     if error.suggestion:
-        lines.append(f"{blue}→ {error.suggestion}{plain}")
+        lines.append(f"{bold}→{plain} {error.suggestion}")
     return lines

@@ -237,22 +237,23 @@ class _Query:
     ) -> tuple[Table, list[tuple[str, exp.Expression]], exp.Select]:
         """The groups as a table, and what is selected of them in its columns."""
         reader = self._reader(frame)
-        columns = {f"key {i}": reader.column(key) for i, key in enumerate(keys)} or {"key 0": constant(frame, 1)}
-        names = list(columns)
+        names = _names_of(keys, outputs) or ["all rows"]
+        values = [reader.column(key) for key in keys] or [constant(frame, 1)]
+        columns = dict(zip(names, values, strict=True))
         found = [*(node for _, node in outputs), *(node for _, node in _parts_after(tree))]
         aggregates = list(dict.fromkeys(node for part in found for node in _aggregates_in(part)))
         asked: dict[str, tuple[str, Any]] = {}
         for i, node in enumerate(aggregates):
             column, function = _aggregate(reader, node)
-            columns[f"of {i}"] = columns["key 0"] if column is None else column
+            columns[f"of {i}"] = values[0] if column is None else column
             asked[f"found {i}"] = (f"of {i}", function)
-        asked = asked or {"found": ("key 0", "size")}
+        asked = asked or {"found": (names[0], "size")}
         columns, back = _without_gaps(frame, columns, names)
         groups: GroupBy = _table_of(frame, columns).groupby(names, as_index=False, dropna=False)
         table = groups.agg(**asked)
         for name, mark in back.items():
             table[name] = table[name].mask(table[name] == mark)
-        known = {key: exp.column(f"key {i}") for i, key in enumerate(keys)}
+        known = {key: exp.column(name) for key, name in zip(keys, names, strict=False)}
         known |= {node: exp.column(f"found {i}") for i, node in enumerate(aggregates)}
         tree = tree.copy()
         having = tree.args.get("having")
@@ -328,6 +329,17 @@ def _group_keys(tree: exp.Select, outputs: list[tuple[str, exp.Expression]], fra
     if any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets")):
         raise HandleError("ROLLUP and CUBE are several group-bys.", suggestion="Ask for each of them.")
     return [_named_output(node, outputs) for node in group.expressions]
+
+
+def _names_of(keys: list[exp.Expression], outputs: list[tuple[str, exp.Expression]]) -> list[str]:
+    """What keys are called in receipts: as in the result, or as they are written."""
+    names: list[str] = []
+    for key in keys:
+        name = next((name for name, node in outputs if node == key), key.meta.get("name") or key.key)
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
 
 
 def _are_labels(nodes: list[exp.Expression], frame: Table) -> bool:

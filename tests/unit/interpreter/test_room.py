@@ -131,3 +131,21 @@ def test_numpy_functions_ask_for_what_they_say(here, stays, table):
     assert np.clip(stays.age, 10, 20).mean() == pytest.approx(np.clip(table.age, 10, 20).mean())
     assert np.column_stack([stays.age, stays.readmitted]).shape == (len(table), 2)
     assert (np.float64(2) * stays.age).mean() == pytest.approx(2 * table.age.mean())
+
+
+def test_titles_of_receipts_have_no_name_that_the_expert_did_not_give(here, stays):
+    """Columns that a computation needs in between are said in words."""
+    stays["gap"] = stays.sort_values("admitted").groupby("pid").admitted.shift(-1) - stays.admitted
+    (stays.gap.dt.days < 30).mean()
+    stays.groupby("pid").los.max().mean()
+    stays.groupby("pid").size().mean()
+    long = stays.age
+    for _ in range(40):
+        long = long + 1
+    long.mean()
+    titles = [receipt.title for receipt in here.room.receipts[-4:]]
+    assert not any("__" in title for title in titles)
+    assert "shift of admitted within a patient" in titles[0]
+    assert titles[1].startswith("mean of max of los per patient")
+    assert titles[2].startswith("mean of number of rows per patient")
+    assert "age + 1" in titles[3]

@@ -43,6 +43,13 @@ def test_a_refusal_is_a_card_with_the_experts_line_and_no_traceback_of_ours(shel
     assert "interpreter/" not in shown
 
 
+def test_a_card_has_no_colour_so_that_it_reads_on_the_red_of_every_theme(shell):
+    with capture_output() as captured:
+        shell.run_cell("room['stays'].age.max()")
+    styles = set(re.findall(r"\x1b\[([0-9;]*)m", captured.stdout))
+    assert styles == {"0", "1"}
+
+
 def test_a_plan_that_cannot_be_is_a_card_as_well(shell):
     _, shown = run(shell, "room['stays'].pid + 1")
     assert "Not possible: opaque columns" in shown
