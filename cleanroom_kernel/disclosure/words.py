@@ -56,7 +56,8 @@ def describe(aggregate: Aggregate) -> str:
         what = "covariance" if aggregate.covariance else "correlation"
         return f"{what} of {_names(aggregate.columns)} — {describe_rows(aggregate.over)}"
     if isinstance(aggregate, a.Metric):
-        return f"{aggregate.score.value} of {expression(aggregate.truth, _hidden(aggregate.over))} — {describe_rows(aggregate.over)}"
+        truth = expression(aggregate.truth, _hidden(aggregate.over))
+        return f"{aggregate.score.value} of {truth} — {describe_rows(aggregate.over)}"
     if isinstance(aggregate, Fit):
         return _fit(aggregate)
     if isinstance(aggregate, Inspect):
