@@ -25,5 +25,5 @@ class Desk:
     expert: str
     session: str
     cell: str = ""
-    fits: FitLimits = FitLimits()
+    fits: FitLimits = field(default_factory=FitLimits)
     terms: Terms = field(default_factory=Terms)

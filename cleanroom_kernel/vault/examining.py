@@ -14,7 +14,7 @@ import numpy as np
 from cleanroom_kernel.disclosure.model_rules import RELEASED, WHY_NOT, Family
 from cleanroom_kernel.disclosure.models import Never, Uncovered, findings
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
-from cleanroom_kernel.vault import parts_columns, parts_linear, parts_trees
+from cleanroom_kernel.vault import parts_boosting, parts_columns, parts_linear, parts_trees
 from cleanroom_kernel.vault.estimators import family_of, nested
 from cleanroom_kernel.vault.parts import MOST_CELLS, Origin, Part, Seen
 from cleanroom_kernel.vault.parts_composites import compose
@@ -99,6 +99,7 @@ def _computed(model: Any, seen: Seen) -> tuple[Origin, ...]:
 _EXAMINERS: dict[Family, Callable[[Any, Seen, PolicySnapshot], Part]] = {
     Family.LINEAR: parts_linear.examine,
     Family.TREES: parts_trees.examine,
+    Family.BOOSTED: parts_boosting.examine,
     Family.BAYES: parts_columns.bayes,
     Family.CONSTANT: parts_columns.constant,
     Family.SCALER: parts_columns.scaler,

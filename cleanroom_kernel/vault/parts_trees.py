@@ -108,7 +108,7 @@ def _shown_trees(trees: list[Any], cells: list[Any], seen: Seen, policy: PolicyS
     for place, (tree, columns) in enumerate(zip(trees, cells, strict=True)):
         learned[f"threshold {place}"] = np.array(
             [
-                0.0 if feature < 0 else _snapped(float(threshold), whole[feature], policy)
+                0.0 if feature < 0 else snapped(float(threshold), whole[feature], policy)
                 for feature, threshold in zip(tree.feature, tree.threshold, strict=True)
             ]
         )
@@ -116,7 +116,7 @@ def _shown_trees(trees: list[Any], cells: list[Any], seen: Seen, policy: PolicyS
     return learned
 
 
-def _snapped(threshold: float, whole: bool, policy: PolicySnapshot) -> float:
+def snapped(threshold: float, whole: bool, policy: PolicySnapshot) -> float:
     """A threshold that lies between two values says little of either; one between whole numbers, nothing."""
     if whole:
         threshold = float(np.floor(threshold))

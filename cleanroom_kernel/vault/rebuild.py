@@ -19,6 +19,7 @@ from sklearn.utils import Bunch
 
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.vault.parts import Floats, Part
+from cleanroom_kernel.vault.rebuild_boosting import rebuilt_boosting
 from cleanroom_kernel.vault.rebuild_trees import rebuilt_trees
 
 
@@ -255,6 +256,7 @@ _COMPOSITES: dict[str, Callable[[Part], Any]] = {
 _MAKERS: dict[Family, Callable[[Part], Any]] = {
     Family.LINEAR: _linear,
     Family.TREES: lambda part: rebuilt_trees(part, unfitted),
+    Family.BOOSTED: lambda part: rebuilt_boosting(part, unfitted),
     Family.BAYES: _bayes,
     Family.CONSTANT: _constant,
     Family.SCALER: _scaler,

@@ -15,6 +15,10 @@ from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -43,9 +47,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from support.learning import desk_of, fit_of
 from support.rooms import Room, people
 
-from cleanroom_kernel.plan.models import Task
+from cleanroom_kernel.plan.models import Inspect, Task
 from cleanroom_kernel.plan.schema import Column, DType
-from cleanroom_kernel.protocol.release import Release
+from cleanroom_kernel.protocol.release import Refusal, Release
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.export import export
 
@@ -70,6 +74,8 @@ def by_type():
 
 TREE = {"max_depth": 3, "min_samples_leaf": 200, "random_state": 0}
 
+BOOSTED = {"max_iter": 8, "max_leaf_nodes": 6, "min_samples_leaf": 200, "early_stopping": False, "random_state": 0}
+
 MODELS = {
     "LinearRegression": (LinearRegression(), NUMBERS, "stay", Task.REGRESS),
     "Ridge": (Ridge(), NUMBERS, "stay", Task.REGRESS),
@@ -91,6 +97,11 @@ MODELS = {
     "DummyClassifier": (DummyClassifier(), NUMBERS, "hiv", Task.CLASSIFY),
     "DecisionTreeClassifier": (DecisionTreeClassifier(**TREE), NUMBERS, "hiv", Task.CLASSIFY),
     "RandomForestClassifier": (RandomForestClassifier(8, **TREE), NUMBERS, "hiv", Task.CLASSIFY),
+    "HistGradientBoostingClassifier": (HistGradientBoostingClassifier(**BOOSTED), NUMBERS, "hiv", Task.CLASSIFY),
+    "HistGradientBoosting of classes": (HistGradientBoostingClassifier(**BOOSTED), NUMBERS, "stage", Task.CLASSIFY),
+    "HistGradientBoostingRegressor": (HistGradientBoostingRegressor(**BOOSTED), NUMBERS, "stay", Task.REGRESS),
+    "GradientBoostingClassifier": (GradientBoostingClassifier(n_estimators=8, **TREE), NUMBERS, "hiv", Task.CLASSIFY),
+    "GradientBoostingRegressor": (GradientBoostingRegressor(n_estimators=8, **TREE), NUMBERS, "stay", Task.REGRESS),
     "ExtraTreesClassifier": (ExtraTreesClassifier(4, **TREE), NUMBERS, "hiv", Task.CLASSIFY),
     "columns by type": (make_pipeline(by_type(), LogisticRegression()), MIXED, "hiv", Task.CLASSIFY),
     "columns for a forest": (make_pipeline(by_type(), RandomForestClassifier(4, **TREE)), MIXED, "hiv", Task.CLASSIFY),
@@ -217,3 +228,34 @@ def test_the_same_question_has_the_same_file(desk):
     first, second = (export(fit, "model.skops", desk) for _ in range(2))
     assert first.payload == second.payload
     assert first.receipt.number != second.receipt.number, "each is a release of its own"
+
+
+# -- trees ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["RandomForestClassifier", "ExtraTreesClassifier", "GradientBoostingRegressor"])
+def test_a_released_forest_computes_the_importances_that_are_shown(name, desk):
+    model, features, target, task = MODELS[name]
+    fit = fit_of(desk.room_table, model, features, target, task)
+    shown = answer(Inspect(fit, "feature_importances_", ()), desk).payload
+    artifact = export(fit, "model.skops", desk).payload
+    rebuilt = skops.io.loads(artifact.content, trusted=list(artifact.trusted))
+    known = np.nan_to_num(np.array(shown.values, dtype=float))
+    assert np.allclose(
+        rebuilt.feature_importances_, known / known.sum(), atol=1e-3
+    )  # a fraction of the step they are shown in
+
+
+UNLIKE = {
+    "early_stopping=False": HistGradientBoostingClassifier(early_stopping=True),
+    "n_iter_no_change=None": GradientBoostingClassifier(n_iter_no_change=3),
+    "learning_rate=0.3": HistGradientBoostingClassifier(learning_rate=0.9, early_stopping=False),
+    "class_weight": HistGradientBoostingClassifier(class_weight="balanced", early_stopping=False),
+    "subsample=1.0": GradientBoostingClassifier(subsample=0.5),
+    "loss=": GradientBoostingClassifier(loss="exponential"),
+}
+
+
+@pytest.mark.parametrize("words", UNLIKE)
+def test_boosting_that_the_rules_are_not_made_for_says_what_to_write(words, desk):
+    refusal = export(fit_of(desk.room_table, UNLIKE[words], NUMBERS, "hiv"), "model.skops", desk)
+    assert isinstance(refusal, Refusal)
+    assert words in refusal.message

@@ -26,6 +26,7 @@ FEATURES = ("x0", "x1", "x2")
 SINGLE = sorted(name for name, family in FAMILY.items() if family in RELEASED - {Family.COMPOSITE, Family.ENCODER})
 NOT_RELEASED = sorted(name for name, family in FAMILY.items() if family not in RELEASED)
 
+HISTOGRAMS = {"max_iter": 3, "max_leaf_nodes": 4, "min_samples_leaf": 100, "early_stopping": False}
 SETTINGS = {
     "DecisionTreeClassifier": {"max_depth": 3, "min_samples_leaf": 150},
     "DecisionTreeRegressor": {"max_depth": 3, "min_samples_leaf": 150},
@@ -38,6 +39,10 @@ SETTINGS = {
     "RFE": {"n_features_to_select": 2},
     "SelectKBest": {"k": 2},
     "MissingIndicator": {"features": "all"},
+    "HistGradientBoostingClassifier": HISTOGRAMS,
+    "HistGradientBoostingRegressor": HISTOGRAMS,
+    "GradientBoostingClassifier": {"n_estimators": 3, "max_leaf_nodes": 4, "min_samples_leaf": 100},
+    "GradientBoostingRegressor": {"n_estimators": 3, "max_leaf_nodes": 4, "min_samples_leaf": 100},
     "LogisticRegressionCV": {"l1_ratios": (0.0,), "Cs": 2, "use_legacy_attributes": False},
     "KernelPCA": {"n_components": 2},
     "KMeans": {"n_clusters": 3},

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.seeds import Seeds, room_key
+from cleanroom_kernel.vault.silence import described
 
 
 def test_a_keyed_seed_depends_on_key_purpose_and_seed():
