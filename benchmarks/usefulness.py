@@ -327,8 +327,8 @@ def _rules_noted() -> Iterator[Counter[str]]:
         return shown
 
     judge: Callable[..., Any] = gate.findings_on
-    compare: Callable[..., Any] = gate._beside_released
-    with mock.patch.multiple(gate, findings_on=findings_on, _beside_released=beside_released):
+    compare: Callable[..., Any] = gate.beside_released
+    with mock.patch.multiple(gate, findings_on=findings_on, beside_released=beside_released):
         yield noted
 
 
