@@ -81,16 +81,20 @@ def stays(rows: int, seed: int = 0) -> pd.DataFrame:
     )
 
 
+def learning_vault_of(schema: RoomSchema, frames: dict[str, pl.DataFrame], **policy) -> LearningVault:
+    arranged, n_units = arrange(schema, frames)
+    seeds = Seeds(None)
+    learners = Learners(seeds)
+    engine = Engine(Tables(schema, arranged, n_units), seeds, learners.predict)
+    numbers = Policy.from_settings(policy or {"preset": "permissive"}).snapshot()
+    ledger = Ledger(audit.engine(tempfile.mkdtemp()), b"k" * 32, n_units)
+    return LearningVault(Desk(schema, engine, learners, numbers, ledger, "ada", "session"))
+
+
 def learning_world(rows: int = 2_000, **policy) -> World:
     table = stays(rows)
     stored = pl.from_pandas(table).with_columns(pl.col("tests").cast(pl.Int64))
-    arranged, n_units = arrange(SCHEMA, {"stays": stored})
-    seeds = Seeds(None)
-    learners = Learners(seeds)
-    engine = Engine(Tables(SCHEMA, arranged, n_units), seeds, learners.predict)
-    numbers = Policy.from_settings(policy or {"preset": "permissive"}).snapshot()
-    ledger = Ledger(audit.engine(tempfile.mkdtemp()), b"k" * 32, n_units)
-    vault = LearningVault(Desk(SCHEMA, engine, learners, numbers, ledger, "ada", "session"))
+    vault = learning_vault_of(SCHEMA, {"stays": stored}, **policy)
     ours, theirs = socket.socketpair()
     vault.serve(theirs)
     link = Connection.over(ours)
