@@ -179,14 +179,12 @@ def _plain(value: Any) -> Label:
 
 # -- selectors --------------------------------------------------------------------------------------------------------
 def selector(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
-    """Which columns are kept is a bit for each, of columns that many units make up."""
+    """Which columns are kept is a bit for each, of columns that many units make up. One that a few make up stands in
+    the way whether it is kept or not: else that it is would tell of them.
+    """
     thin = seen.weak | weak(seen.evidence, policy)
     kept = np.asarray(model.get_support(), dtype=bool)
-    facts: list[Facts] = [*_unweighted(seen)]
-    if (thin & kept).any() and type(model).__name__ != "VarianceThreshold":
-        facts.append(Directions(seen.n_units, len(kept), 0.0, True))
-    else:
-        facts.append(Directions(seen.n_units, len(kept), 0.0, False))
+    facts: list[Facts] = [*_unweighted(seen), Directions(seen.n_units, len(kept), 0.0, bool(thin.any()))]
     outputs = [column for column, keep in zip(seen.columns, kept, strict=True) if keep]
     return Part(
         model,

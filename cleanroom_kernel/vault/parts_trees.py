@@ -46,6 +46,8 @@ def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
         facts.append(Never("leaves that hold medians are single values. Use criterion='squared_error'."))
     if seen.weak.any():
         facts.append(Never("it follows features of which a parameter is hidden."))
+    if seen.weight is not None:  # a leaf of many is the value of the one who has all the weight
+        facts.append(Never("it was fitted with weights."))
     learned = {"feature_importances_": importances(model, seen, policy)}
     found = findings(type(model).__name__, tuple(facts), policy)
     if not found:
@@ -62,7 +64,7 @@ def importances(model: Any, seen: Seen, policy: PolicySnapshot) -> Floats:
     """Importances of features that enough units make up, in steps of some units' weight; NaN for the others."""
     values = np.asarray(model.feature_importances_, dtype=np.float64)
     hidden = seen.weak | weak(seen.evidence, policy)
-    if seen.n_units < policy.units_per_parameter * len(values):
+    if seen.weight is not None or seen.n_units < policy.units_per_parameter * len(values):
         hidden = np.ones(len(values), dtype=bool)
     step = np.full(len(values), _STEP_OF_IMPORTANCE / seen.n_units)
     none = np.zeros(len(values))

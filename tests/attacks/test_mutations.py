@@ -24,6 +24,7 @@ import pytest
 import skops.io
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyRegressor
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
@@ -429,10 +430,19 @@ def a_tree_of_leaves(room: Any) -> bool | None:
 
 def a_weighted_tree(room: Any) -> bool | None:
     """A leaf of many patients, of whom one has all the weight."""
-    tree = DecisionTreeRegressor(max_leaf_nodes=2, min_samples_leaf=100)
-    fit = fit_of(room["patients"], tree, ("serial",), "cost", Task.REGRESS, weight=col("weight"))
+    leaf = named(leaf=integer(call("less", col("serial"), 100)))
+    fit = fit_of(room["patients"], DecisionTreeRegressor(), leaf, "cost", Task.REGRESS, weight=col("weight"))
     answer = room.ask(File(fit))
-    return None if stopped(answer) else float(loaded(answer).predict(pd.DataFrame({"serial": [0]}))[0]) > 120
+    return None if stopped(answer) else float(loaded(answer).predict(pd.DataFrame({"leaf": [1]}))[0]) > 120
+
+
+def a_column_that_is_kept(room: Any) -> bool | None:
+    """A column that nobody differs in has no variance; one in which the target alone differs has some."""
+    columns = named("cost", t=integer(call("and", IS_TARGET, col("hiv"))))
+    kept = learned_numbers(
+        room, fit_of(room["patients"], VarianceThreshold(), columns, None, Task.TRANSFORM), "get_support"
+    )
+    return None if kept is None else bool(kept[1])
 
 
 def a_label_in_an_encoder(room: Any) -> bool | None:
@@ -619,10 +629,14 @@ def spread(n: int, secret: bool, name: str = "x0") -> Tables:
     return crowd(n, **columns)
 
 
-def with_weight(weight: float, tables: Tables) -> Tables:
-    """The target's weight; all others have one of 1."""
-    patients = tables["patients"]
-    return {"patients": {**patients, "weight": np.where(patients["serial"] == 0, weight, 1.0)}}
+def weighted(target: float, among: float) -> list[World]:
+    """The target's weight, and that of the hundred patients who share a leaf with it; others have one of 1."""
+    worlds = with_target("cost", COST, 100.0, 145.0)
+    for tables, _ in worlds:
+        weight = np.where(np.arange(N) < 100, among, 1.0)
+        weight[0] = target
+        tables["patients"]["weight"] = weight
+    return worlds
 
 
 def thirty_in_a_fold(secret: bool) -> Tables:
@@ -857,13 +871,6 @@ CASES = [
         findings_check("model", Check.CLASSES),
         place="model",
     ),
-    Case(
-        Check.EFFECTIVE,
-        a_weighted_tree,
-        [(with_weight(1e9, tables), secret) for tables, secret in with_target("cost", COST, 100.0, 145.0)],
-        findings_check("model", Check.EFFECTIVE),
-        place="model",
-    ),
     Case(Check.FAMILY, a_tree_of_leaves, with_target("cost", COST, 100.0, 1_000.0), any_family, place="model"),
     Case(
         models.Design,
@@ -899,14 +906,13 @@ CASES = [
         of_secret(thirty_in_a_fold),
         judge_of(models.Folds),
     ),
+    Case(models.Never, a_weighted_tree, weighted(1.0, among=1e-9), judge_of(models.Never)),
     Case(
-        models.Never,
-        observed(
-            "mean_",
-            lambda over: fit_of(over, StandardScaler(), TEN, None, Task.TRANSFORM, weight=call("add", col("x0"), 0.01)),
-        ),
-        [(spread(60, secret), secret) for secret in (False, True)],
-        judge_of(models.Never),
+        models.Directions,
+        a_column_that_is_kept,
+        with_target("hiv", HIV, False, True),
+        judge_of(models.Directions),
+        place="selection",
     ),
     Case(
         "weak features",
@@ -948,6 +954,17 @@ IMPLIED = [
             policy={"count_base": 1},
         ),
         policy_with_it={"influence_rounding": False},
+    ),
+    Implied(
+        models.Never,
+        Case(
+            Check.EFFECTIVE,
+            a_weighted_tree,
+            weighted(1e9, among=1.0),
+            findings_check("model", Check.EFFECTIVE),
+            place="model",
+        ),
+        with_it=judge_of(models.Never),
     ),
     Implied(
         "numbers that few decide",
