@@ -200,3 +200,18 @@ def agree(ours: Any, theirs: Any, rtol: float = 1e-6) -> None:
         assert np.isclose(float(ours), float(theirs), rtol=rtol, equal_nan=True), (ours, theirs)
     else:
         assert ours == theirs
+
+
+def shown_share(ours: Any, theirs: Any) -> float:
+    """How much of the truth is shown, under a policy that rounds and suppresses; what is shown is near it."""
+    if isinstance(theirs, pd.Series):
+        pairs = [(ours.get(label, np.nan), value) for label, value in theirs.items()]
+    elif isinstance(theirs, pd.DataFrame):
+        aligned = ours.reindex(index=theirs.index, columns=theirs.columns)
+        pairs = list(zip(aligned.to_numpy().ravel(), theirs.to_numpy().ravel(), strict=True))
+    else:
+        pairs = [(ours, theirs)]
+    shown = [(float(one), float(other)) for one, other in pairs if not pd.isna(one)]
+    for one, other in shown:
+        assert abs(one - other) <= 0.05 * abs(other) + (5 if abs(other) >= 20 else 0.05), (one, other)
+    return len(shown) / len(pairs)

@@ -1,9 +1,10 @@
 """Notebooks that do what public ones do run unchanged in a clean room, and find what plain pandas finds."""
 
+import pandas as pd
 import pytest
 
 from tests.acceptance.replay import NOTEBOOKS as SCRIPTS
-from tests.acceptance.replay import agree, in_a_room, outside, plainly
+from tests.acceptance.replay import agree, in_a_room, outside, plainly, shown_share
 from tests.acceptance.studies import DATA, NOTEBOOKS
 
 pytest.importorskip("seaborn")
@@ -32,3 +33,15 @@ def test_a_notebook_finds_what_pandas_finds(name, tmp_path):
             agree(ours[question], answer)
         except AssertionError as different:
             raise AssertionError(f"{name}: {question}: {different}") from different
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="diabetes130 is not on this machine")
+@pytest.mark.parametrize("name", ["diabetes_eda", "diabetes_features"])
+def test_under_the_standard_policy_a_notebook_finds_the_same_up_to_rounding(name, tmp_path):
+    outside()
+    study = NOTEBOOKS[name]()
+    theirs = plainly(name, study, tmp_path / "plain")
+    ours = in_a_room(name, study, tmp_path / "room", preset="standard")
+    tables = {question: answer for question, answer in theirs.items() if isinstance(answer, (pd.Series, pd.DataFrame))}
+    shares = {question: shown_share(ours[question], answer) for question, answer in tables.items()}
+    assert sum(shares.values()) / len(shares) > 0.75, shares
