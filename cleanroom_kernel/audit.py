@@ -220,11 +220,13 @@ class InvitationMade(Event, frozen=True, tag="invitation made"):
     expert: str
     invitation: str  # public identity of the token
     role: str  # "expert" or "owner"
+    by: str = ""  # an owner by name; "" on the server's own machine
 
 
 class InvitationRevoked(Event, frozen=True, tag="invitation revoked"):
     expert: str
     invitation: str
+    by: str = ""
 
 
 class LoginRefused(Event, frozen=True, tag="login refused"):
@@ -338,6 +340,14 @@ def link(previous: str, sequence: int, time: str, body: str) -> str:
 def entries(connection: sa.Connection, since: int = 0, limit: int | None = None) -> Iterator[Entry]:
     """Entries after number `since`, oldest first."""
     chosen = sa.select(_audit).where(_audit.c.sequence > since).order_by(_audit.c.sequence).limit(limit)
+    for row in connection.execute(chosen):
+        yield Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain)
+
+
+def releases(connection: sa.Connection, since: int = 0, limit: int | None = None) -> Iterator[Entry]:
+    """What left, after entry number `since`, oldest first."""
+    is_release = sa.func.json_extract(_audit.c.body, "$.kind") == "released"
+    chosen = sa.select(_audit).where(_audit.c.sequence > since, is_release).order_by(_audit.c.sequence).limit(limit)
     for row in connection.execute(chosen):
         yield Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain)
 

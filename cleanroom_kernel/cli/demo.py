@@ -28,7 +28,7 @@ from cleanroom_kernel.cli.settings import CommandError, Settings, load
 from cleanroom_kernel.cli.tables import proposal_for
 from cleanroom_kernel.demo import hospital
 from cleanroom_kernel.server import auth
-from cleanroom_kernel.server.main import Address
+from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.vault.proposal import Proposal, render, schema_json
 
 NOTEBOOK = "readmission.ipynb"

@@ -16,7 +16,8 @@ from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.cli.preparing import prepare
 from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, Settings, load, template, write_new
 from cleanroom_kernel.server import auth, certificate
-from cleanroom_kernel.server.main import Address, ConfigurationError, Server, serve
+from cleanroom_kernel.server.address import Address
+from cleanroom_kernel.server.main import ConfigurationError, Server, serve
 from cleanroom_kernel.server.sandbox.provider import SandboxLauncher
 from cleanroom_kernel.server.sandbox.report import SandboxRefusedError
 from cleanroom_kernel.server.sandbox.settings import Sandbox
@@ -33,7 +34,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     inviting = commands.add_parser("invite", help="invite an expert: prints the one connection string to send them")
     inviting.add_argument("expert", help="a name for the audit log, such as an e-mail address")
     inviting.add_argument("--host", help="the name under which the expert reaches this machine")
-    inviting.add_argument("--owner", action="store_true", help="a token for the owner's port instead")
+    inviting.add_argument("--owner", action="store_true", help="a line for the owner's panel instead")
     add_config(inviting)
     inviting.set_defaults(run=run_invite)
 
@@ -110,7 +111,8 @@ def run_invite(options: argparse.Namespace) -> int:
     with database(settings).begin() as connection:
         invitation = auth.invite(connection, options.expert, kind)
     if options.owner:
-        print(invitation.token)
+        print(_address(settings).owner_invitation(invitation.token))
+        print("\nFor the owner's panel in JupyterLab, on this machine. It is shown once.", file=sys.stderr)
         return 0
     print(_address(settings).invitation(invitation.token, options.host))
     print(

@@ -149,6 +149,13 @@ class Room:
         """Your requests to the owner, the newest first, of earlier sessions too."""
         return Requests(Request(self._connection, standing) for standing in self._connection.requests())
 
+    def request(self, number: int) -> Request:
+        """One of your requests to the owner."""
+        found = [request for request in self.requests() if request.number == number]
+        if not found:
+            raise CleanRoomError(f"You have no request {number}.", suggestion="room.requests() lists yours.")
+        return found[0]
+
     def __repr__(self) -> str:
         lines = [f"Room {self._schema.name!r}. {self._schema.description}".rstrip()]
         for table in self._schema.tables:

@@ -1,8 +1,8 @@
 """Labserver: the part of the JupyterLab extension that runs in the expert's own Jupyter server.
 
 Promise: no token is in any answer, so none reaches the browser; whoever asks is logged in to this Jupyter server; what
-is asked of a room is one of three GETs about the session of a kernel that runs here. A room that turned a token away
-is not asked again with it: each try would count as a failed login.
+is asked of a room is one of a few GETs about the session of a kernel that runs here and its expert's requests. A room
+that turned a token away is not asked again with it: each try would count as a failed login.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from msgspec import Struct
 from tornado import web
 
-from cleanroom_kernel.kernel import connecting, connections
+from cleanroom_kernel.kernel import connecting, connections, ownerlab
 from cleanroom_kernel.kernel.connecting import Unanswered
 from cleanroom_kernel.kernel.connections import Connection, InvitationError
+from cleanroom_kernel.kernel.ownerlab import Failure, LabHandler
 from cleanroom_kernel.kernel.progress import session_of
 from cleanroom_kernel.protocol.http import WORDS, Problem, ProblemBody, RoomInfo
 
@@ -71,12 +71,6 @@ class Invitation(Struct, frozen=True, forbid_unknown_fields=True):
 
     invitation: str
     name: str = ""
-
-
-class Failure(Struct, frozen=True):
-    """Body of an answer that is no answer."""
-
-    message: str
 
 
 class Rooms:
@@ -134,19 +128,10 @@ def saved_connections() -> list[SavedConnection]:
     return found
 
 
-class Handler(APIHandler):
-    """Base of ours. Whoever may use kernels on this server may see what they are connected to."""
-
-    auth_resource = "kernels"
-    _track_activity = False  # a panel that looks is no use of the server
-
+class Handler(LabHandler):
     @property
     def rooms(self) -> Rooms:
         return self.settings["cleanroom_rooms"]
-
-    def answer(self, value: Any, status: int = 200) -> None:
-        self.set_status(status)
-        self.finish(msgspec.json.encode(value))
 
     def kernel(self, kernel_id: str) -> tuple[str, str] | None:
         """Connection and session of a running kernel; None for one that is none of ours."""
@@ -205,7 +190,8 @@ class FromRoom(Handler):
         try:
             if connection is None:
                 raise Unanswered(Problem.NOT_CONNECTED, WORDS[Problem.NOT_CONNECTED].text)
-            content = await self.rooms.ask(connection, f"/api/kernels/{session}/{what}")
+            path = "/api/requests" if what == "requests" else f"/api/kernels/{session}/{what}"
+            content = await self.rooms.ask(connection, path)
         except Unanswered as unanswered:
             if unanswered.problem is Problem.NOT_PASSED_ON:
                 self.answer(None)
@@ -232,6 +218,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
         [
             (url_path_join(base, "cleanroom", "connections"), Connections),
             (url_path_join(base, "cleanroom", "kernels", _KERNEL), KernelStates),
-            (url_path_join(base, "cleanroom", "kernels", _KERNEL, "(receipts|room)"), FromRoom),
+            (url_path_join(base, "cleanroom", "kernels", _KERNEL, "(receipts|room|requests)"), FromRoom),
+            *ownerlab.handlers(base),
         ],
     )

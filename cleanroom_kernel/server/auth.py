@@ -74,24 +74,26 @@ def create(engine: sa.Engine) -> None:
     audit.create(engine, metadata)
 
 
-def invite(connection: sa.Connection, name: str, kind: Kind = Kind.EXPERT) -> Invitation:
+def invite(connection: sa.Connection, name: str, kind: Kind = Kind.EXPERT, by: str = "") -> Invitation:
     identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     connection.execute(
         _invitations.insert().values(
             invitation=identity, name=name, kind=kind.value, digest=_digest(secret), made=_now(), revoked=None
         )
     )
-    audit.append(connection, audit.InvitationMade(expert=name, invitation=identity, role=kind.value))
+    audit.append(connection, audit.InvitationMade(expert=name, invitation=identity, role=kind.value, by=by))
     return Invitation(identity, name, f"{identity}.{secret}")
 
 
-def revoke(connection: sa.Connection, name: str) -> list[str]:
-    """Revoke all live invitations of `name`, and say which they were."""
+def revoke(connection: sa.Connection, name: str, kind: Kind | None = None, by: str = "") -> list[str]:
+    """Revoke all live invitations of `name` (of one kind, if that is given), and say which they were."""
     live = sa.and_(_invitations.c.name == name, _invitations.c.revoked.is_(None))
+    if kind is not None:
+        live = sa.and_(live, _invitations.c.kind == kind.value)
     revoked = list(connection.scalars(sa.select(_invitations.c.invitation).where(live)))
     connection.execute(_invitations.update().where(live).values(revoked=_now()))
     for invitation in revoked:
-        audit.append(connection, audit.InvitationRevoked(expert=name, invitation=invitation))
+        audit.append(connection, audit.InvitationRevoked(expert=name, invitation=invitation, by=by))
     return revoked
 
 

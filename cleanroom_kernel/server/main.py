@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -27,9 +28,11 @@ from traitlets.config import Config, Configurable
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.audit import Ending
+from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
 from cleanroom_kernel.server import app, auth, certificate, owner
+from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.launching import Launcher
@@ -151,21 +154,6 @@ class Server(Configurable):
         return certificate.self_made(Path(self.state), self.room_name)
 
 
-class Address(Struct, frozen=True):
-    """Where a running server can be reached. `fingerprint` is empty without TLS."""
-
-    host: str
-    port: int
-    owner_port: int
-    room: str
-    fingerprint: str
-
-    def invitation(self, token: str, host: str | None = None) -> str:
-        """The connection string to give to an expert; `host` where experts know this machine by another name."""
-        scheme, query = ("cleanroom", f"?sha256={self.fingerprint}") if self.fingerprint else ("cleanroom+plain", "")
-        return f"{scheme}://{_bracketed(host or self.host)}:{self.port}/{self.room}{query}#{token}"
-
-
 async def serve(
     config: Config,
     *,
@@ -200,7 +188,15 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
         asyncio.create_task(sessions.watch_age()),
         asyncio.create_task(watch_expiry(auditor, server.cull_interval)),
     ]
-    listening = _listen(server, sessions, auditor, launcher, certificate.context(*files) if files else None)
+    places: list[Address] = []
+    room = owner.RoomFacts(
+        schema=_schema(server),
+        tier=launcher.tier,
+        policy=policy,
+        terms=Airlock(config=config).snapshot(),
+        address=lambda: places[0],
+    )
+    listening = _listen(server, sessions, auditor, launcher, room, certificate.context(*files) if files else None)
     address = Address(
         host=server.ip,
         port=listening[0][1],
@@ -208,6 +204,7 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
         room=server.room_name,
         fingerprint=certificate.fingerprint(files[0]) if files else "",
     )
+    places.append(address)
     try:
         await auditor.transact(lambda connection: _note_opening(connection, server, policy))
         yield address
@@ -222,13 +219,18 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
 
 
 def _listen(
-    server: Server, sessions: Sessions, auditor: Auditor, launcher: Launcher, tls: ssl.SSLContext | None
+    server: Server,
+    sessions: Sessions,
+    auditor: Auditor,
+    launcher: Launcher,
+    room: owner.RoomFacts,
+    tls: ssl.SSLContext | None,
 ) -> list[tuple[HTTPServer, int]]:
     def door(kind: auth.Kind) -> app.Door:
         return app.Door(auditor, auth.Failures(server.login_failures, server.login_window), kind)
 
     experts = app.make(door(auth.Kind.EXPERT), sessions, _room_info(server, launcher))
-    owners = owner.make(door(auth.Kind.OWNER), sessions)
+    owners = owner.make(door(auth.Kind.OWNER), sessions, room)
     listening = []
     for application, ip, port, context in (
         (experts, server.ip, server.port, tls),
@@ -293,6 +295,18 @@ def _kernel_info(server: Server) -> dict[str, Any]:
     return jupyter.kernel_info(platform.python_version(), banner)
 
 
+def _schema(server: Server) -> RoomSchema | None:
+    """As the prepared room has it; None where there is none to read, which its vaults will say better."""
+    try:
+        return msgspec.json.decode((Path(server.room) / "room.json").read_bytes(), type=_Manifest).schema
+    except (OSError, msgspec.DecodeError, SchemaError):
+        return None
+
+
+class _Manifest(Struct, frozen=True):
+    schema: RoomSchema
+
+
 def _policy(config: Config) -> dict[str, Any]:
     """The disclosure policy as written in the owner's file. Only the vault knows what its names mean."""
     return dict(config.Policy) if "Policy" in config else {}
@@ -321,7 +335,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

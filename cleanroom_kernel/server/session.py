@@ -71,7 +71,7 @@ class Session:
         self.was_connected = False
         self.tier = host.setup.launcher.tier
         self.born = self.last_activity = time.monotonic()
-        self.last_date = now()
+        self.started = self.last_date = now()
         self.ending: Ending | None = None
         self.welcome: Welcome | None = None  # the room as its vault describes it, once that is open
         self._host, self._on_end = host, ended
@@ -123,6 +123,15 @@ class Session:
     @property
     def busy(self) -> bool:
         return any(True for _ in self._book.running())
+
+    @property
+    def running(self) -> str:
+        """The code of the cell that runs; "" where none does."""
+        return next((request.cell.code for request in self._book.running() if request.cell is not None), "")
+
+    def interrupt(self) -> None:
+        """As the expert's own interrupt, by the owner."""
+        self._interrupts.ask()
 
     async def _start_pair(self) -> None:
         pair = Pair(self._host.setup, self)

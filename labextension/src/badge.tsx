@@ -9,7 +9,10 @@ import { BadgeView } from './badgeview';
 import { IFindings, KEY, ofCell } from './findings';
 
 export class Badge extends ReactWidget {
-  constructor(private readonly model: ICodeCellModel) {
+  constructor(
+    private readonly model: ICodeCellModel,
+    private readonly ask: (request: string, question: string) => void
+  ) {
     super();
     this.addClass('crk-Badge');
     this.node.dataset.lmSuppressShortcuts = 'true'; // Enter is for the button here, not for the notebook
@@ -52,6 +55,7 @@ export class Badge extends ReactWidget {
         fromFile={this._said === null}
         isOpen={this._isOpen}
         onToggle={() => this.toggle()}
+        onAsk={question => this.ask(findings.request, question)}
       />
     );
   }

@@ -7,7 +7,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { isReceipt } from './findings';
-import { Invitation, KernelState, Receipt, SavedConnection, Welcome } from './protocol';
+import { Invitation, KernelState, Receipt, SavedConnection, Standing, Welcome } from './protocol';
 
 export interface IClient {
   /** What a running kernel is connected to. */
@@ -16,6 +16,8 @@ export interface IClient {
   receipts(kernel: string): Promise<readonly Receipt[]>;
   /** Tables and policy of the kernel's room; null from a server that does not tell. */
   description(kernel: string): Promise<Welcome | null>;
+  /** How the requests of the kernel's expert stand with the owner. */
+  requests(kernel: string): Promise<readonly Standing[]>;
   /** Save a pasted invitation as a connection. The error's message is for the expert. */
   connect(invitation: Invitation): Promise<SavedConnection>;
 }
@@ -36,23 +38,30 @@ export class Client implements IClient {
     return (await this.request(`kernels/${kernel}/room`)) as Welcome | null;
   }
 
+  async requests(kernel: string): Promise<readonly Standing[]> {
+    const answer = await this.request(`kernels/${kernel}/requests`);
+    return Array.isArray(answer) ? (answer as Standing[]) : [];
+  }
+
   async connect(invitation: Invitation): Promise<SavedConnection> {
     const init = { method: 'POST', body: JSON.stringify(invitation) };
     return (await this.request('connections', init)) as SavedConnection;
   }
 
-  private async request(path: string, init: RequestInit = {}): Promise<unknown> {
-    const response = await this.fetch(path, init);
-    if (!response.ok) {
-      throw new Error(await message(response));
-    }
-    return response.json();
+  private request(path: string, init: RequestInit = {}): Promise<unknown> {
+    return ask(this.settings, path, init);
   }
+}
 
-  private fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const url = URLExt.join(this.settings.baseUrl, 'cleanroom', path);
-    return ServerConnection.makeRequest(url, init, this.settings);
+/** Ask our part of the Jupyter server. An error's message is for whoever sits there. */
+export async function ask(settings: ServerConnection.ISettings, path: string, init: RequestInit = {}): Promise<unknown> {
+  const [address, query] = path.split('?');
+  const url = URLExt.join(settings.baseUrl, 'cleanroom', address) + (query ? `?${query}` : '');
+  const response = await ServerConnection.makeRequest(url, init, settings);
+  if (!response.ok) {
+    throw new Error(await message(response));
   }
+  return response.status === 204 ? null : response.json();
 }
 
 async function message(response: Response): Promise<string> {

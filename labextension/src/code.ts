@@ -3,6 +3,16 @@
  */
 import { Column, TableSchema } from './protocol';
 
+/** Code that asks the owner for a question that was withheld. */
+export function askCode(question: string): string {
+  return `request = room.request_release("${question.slice(0, 16)}", "")`;
+}
+
+/** Code that gets what the owner approved. */
+export function resultCode(request: number): string {
+  return `room.request(${request}).result()`;
+}
+
 export function tableCode(table: TableSchema): string {
   return `room[${quoted(table.name)}]`;
 }

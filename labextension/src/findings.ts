@@ -15,6 +15,8 @@ export interface IDenial {
   readonly kind: 'withheld' | 'refusal';
   readonly rule: string;
   readonly times: number;
+  /** Those of the questions that the owner can be asked for, by their digests. */
+  readonly questions: readonly string[];
 }
 
 /** What one run of a cell asked. `request` is the cell's identity in receipts. */
@@ -58,7 +60,7 @@ export function kept(findings: IFindings): IFindings {
 
 export function ofCell(metadata: unknown): IFindings | null {
   const receipts = list(field(metadata, 'receipts')).filter(isReceipt);
-  const denials = list(field(metadata, 'denials')).filter(isDenial);
+  const denials = list(field(metadata, 'denials')).filter(isDenial).map(withQuestions);
   const request = field(metadata, 'request');
   const time = field(metadata, 'time');
   const fitted = field(metadata, 'fitted');
@@ -84,7 +86,9 @@ function counted(denied: readonly unknown[]): IDenial[] {
     const rule = field(one, 'rule');
     if ((kind === 'withheld' || kind === 'refusal') && typeof rule === 'string') {
       const key = `${kind} ${rule}`;
-      found.set(key, { kind, rule, times: (found.get(key)?.times ?? 0) + 1 });
+      const before = found.get(key);
+      const questions = [...(before?.questions ?? []), ...[field(one, 'question')].filter(isQuestion)];
+      found.set(key, { kind, rule, times: (before?.times ?? 0) + 1, questions: [...new Set(questions)] });
     }
   }
   return [...found.values()];
@@ -103,7 +107,7 @@ export function isReceipt(value: unknown): value is Receipt {
 }
 
 /** Whether nothing left but the word that a model was fitted, and what it may be used for. */
-export function isFit(receipt: Receipt): boolean {
+export function isFit(receipt: Pick<Receipt, 'output_class' | 'cells'>): boolean {
   return receipt.output_class === 'model' && receipt.cells === 0;
 }
 
@@ -114,6 +118,15 @@ function isDenial(value: unknown): value is IDenial {
     typeof field(value, 'rule') === 'string' &&
     isCount(field(value, 'times'))
   );
+}
+
+function withQuestions(denial: IDenial): IDenial {
+  return { ...denial, questions: list(denial.questions).filter(isQuestion) };
+}
+
+/** A question's digest, which goes into code: whatever a file says must be one. */
+export function isQuestion(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{40}$/.test(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -2,7 +2,7 @@
  * The extension: small plugins around one model.
  */
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -13,11 +13,15 @@ import { askForInvitation, celebrate } from './connect';
 import { roomIcon } from './icons';
 import { RoomModel } from './model';
 import { Notebooks } from './notebooks';
+import { OwnerPanel } from './owner';
+import { OwnerClient } from './ownerclient';
+import { OwnerModel } from './ownermodel';
 import { RoomPanel } from './panel';
 import { StatusItem } from './status';
 import { ICleanRoom, INotebooks } from './tokens';
 
 const POLL_MS = 10_000;
+const OWNER_POLL_MS = 3_000;
 const STARTING_MS = 1_000; // while a session is being started, which takes a few seconds
 const MOST_STARTING = 30;
 const CATEGORY = 'Clean Room';
@@ -26,6 +30,7 @@ namespace Command {
   export const show = 'cleanroom:show-panel';
   export const connect = 'cleanroom:connect';
   export const receipt = 'cleanroom:toggle-receipt';
+  export const owner = 'cleanroom:show-owner';
 }
 
 const room: JupyterFrontEndPlugin<ICleanRoom> = {
@@ -117,6 +122,43 @@ const connect: JupyterFrontEndPlugin<void> = {
   }
 };
 
+const owner: JupyterFrontEndPlugin<void> = {
+  id: 'cleanroom-kernel:owner',
+  description: 'The owner’s panel: sessions, requests, ledger and room.',
+  autoStart: true,
+  optional: [ILayoutRestorer],
+  activate: (app: JupyterFrontEnd, restorer: ILayoutRestorer | null) => {
+    const model = new OwnerModel(new OwnerClient(app.serviceManager.serverSettings));
+    const tracker = new WidgetTracker<OwnerPanel>({ namespace: 'cleanroom-owner' });
+    let widget: OwnerPanel | null = null;
+    const poll = new Poll({
+      auto: false,
+      name: 'cleanroom-kernel:owner-poll',
+      factory: () => model.refresh(),
+      frequency: { interval: OWNER_POLL_MS, backoff: true },
+      standby: () => !widget?.isVisible || document.hidden
+    });
+    app.commands.addCommand(Command.owner, {
+      label: 'Show the Owner’s Panel',
+      caption: 'For the owner of a clean room: who is in it, what is asked for, and what left',
+      icon: roomIcon,
+      execute: async () => {
+        if (widget === null || widget.isDisposed) {
+          widget = new OwnerPanel(model);
+          app.shell.add(widget, 'main');
+          void tracker.add(widget);
+          void poll.start();
+        }
+        app.shell.activateById(widget.id);
+        await model.refresh();
+      }
+    });
+    if (restorer) {
+      void restorer.restore(tracker, { command: Command.owner, name: () => 'owner' });
+    }
+  }
+};
+
 const receipts: JupyterFrontEndPlugin<void> = {
   id: 'cleanroom-kernel:receipts',
   description: 'Opens the receipt under a cell from the keyboard.',
@@ -160,5 +202,5 @@ const status: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [room, notebooks, panel, connect, receipts, palette, status];
+export default [room, notebooks, panel, connect, receipts, owner, palette, status];
 export { ICleanRoom, INotebooks } from './tokens';

@@ -11,7 +11,9 @@ import { IFindings, isFit } from './findings';
 import { Receipt } from './protocol';
 import { ICleanRoom, IDenied, IRoomState } from './tokens';
 
-const NOTHING: IRoomState = { kernel: null, description: null, receipts: [], denied: [], failure: '' };
+const SOON_MS = 500;
+
+const NOTHING: IRoomState = { kernel: null, description: null, receipts: [], denied: [], requests: [], failure: '' };
 
 export class RoomModel implements ICleanRoom {
   constructor(private readonly client: IClient) {}
@@ -60,6 +62,15 @@ export class RoomModel implements ICleanRoom {
     }
   }
 
+  soon(): void {
+    if (this._later === null) {
+      this._later = setTimeout(() => {
+        this._later = null;
+        void this.refresh();
+      }, SOON_MS);
+    }
+  }
+
   heard(kernel: string, findings: IFindings): void {
     const { request, time } = findings;
     const denied: IDenied[] = findings.denials.map(denial => ({ request, time, ...denial }));
@@ -81,12 +92,13 @@ export class RoomModel implements ICleanRoom {
     if (session === null) {
       return;
     }
-    const [receipts, description] = await Promise.all([
+    const [receipts, description, requests] = await Promise.all([
       session.receipts > this._state.receipts.length ? this.client.receipts(followed) : [],
-      this._state.description ?? this.client.description(followed)
+      this._state.description ?? this.client.description(followed),
+      this.client.requests(followed)
     ]);
     if (followed === this._followed && this._state.kernel?.session?.id === session.id) {
-      this._set({ ...this._state, description, receipts: merged(this._state.receipts, receipts) });
+      this._set({ ...this._state, description, requests, receipts: merged(this._state.receipts, receipts) });
     }
   }
 
@@ -97,6 +109,7 @@ export class RoomModel implements ICleanRoom {
 
   private _state = NOTHING;
   private _followed: string | null = null;
+  private _later: ReturnType<typeof setTimeout> | null = null;
   private readonly _denied = new Map<string, readonly IDenied[]>();
   private readonly _changed = new Signal<ICleanRoom, void>(this);
 }

@@ -10,6 +10,7 @@ import { Kernel, KernelMessage } from '@jupyterlab/services';
 import { PanelLayout } from '@lumino/widgets';
 
 import { Badge } from './badge';
+import { askCode } from './code';
 import { KEY, kept, ofReply } from './findings';
 import { ICleanRoom, INotebooks } from './tokens';
 
@@ -58,6 +59,27 @@ export class Notebooks implements INotebooks {
     panel.activate();
     notebook.mode = 'edit';
     notebook.activeCell?.editor?.focus();
+  }
+
+  ask(request: string, question: string): void {
+    const panel = this.tracker.currentWidget;
+    const cell = this._find(request);
+    if (!panel || !cell) {
+      return;
+    }
+    const notebook = panel.content;
+    notebook.activeCellIndex = notebook.widgets.indexOf(cell);
+    notebook.deselectAll();
+    NotebookActions.insertBelow(notebook);
+    const made = notebook.activeCell;
+    const code = askCode(question);
+    made?.model.sharedModel.setSource(code);
+    panel.activate();
+    notebook.mode = 'edit';
+    void made?.ready.then(() => {
+      made.editor?.setCursorPosition({ line: 0, column: code.length - 2 }); // between the quotes, for the reason
+      made.editor?.focus();
+    });
   }
 
   toggleReceipt(): boolean {
@@ -118,6 +140,9 @@ export class Notebooks implements INotebooks {
     const findings = ofReply(request, reply.header.date, reply.metadata);
     const id = this._cellOf.get(request);
     const cell = id === undefined ? undefined : find(panel, id);
+    if (this.room.isActive) {
+      this.room.soon(); // the cell may have asked the owner for something
+    }
     if (findings !== null) {
       this.room.heard(kernel.id, findings);
       cell?.model.setMetadata(KEY, kept(findings));
@@ -142,7 +167,7 @@ export class Notebooks implements INotebooks {
   private _badge(cell: CodeCell): Badge {
     let badge = this._badges.get(cell);
     if (badge === undefined) {
-      badge = new Badge(cell.model);
+      badge = new Badge(cell.model, (request, question) => this.ask(request, question));
       this._badges.set(cell, badge);
       void this._attach(cell, badge);
     }

@@ -4,8 +4,10 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { BudgetView } from './budget';
 import { roomIcon } from './icons';
 import { ReleasesView } from './releases';
+import { RequestsView } from './requests';
 import { SessionView } from './session';
 import { TablesView } from './tables';
 import { ICleanRoom, INotebooks } from './tokens';
@@ -61,6 +63,17 @@ export function PanelView(props: IPanelProps): JSX.Element {
                 Run <code>room</code> in a cell to see the room’s tables.
               </p>
             )}
+          </Section>
+          <Section title="Requests" count={room.state.requests.filter(one => one.state === 'asked').length}>
+            <RequestsView
+              requests={room.state.requests}
+              has={request => notebooks.has(request)}
+              onJump={request => notebooks.jump(request)}
+              onInsert={code => notebooks.insert(code)}
+            />
+          </Section>
+          <Section title="Budget">
+            <BudgetView state={room.state} />
           </Section>
           <Section title="Releases" count={room.released}>
             <ReleasesView

@@ -5,7 +5,7 @@ import { Token } from '@lumino/coreutils';
 import { ISignal } from '@lumino/signaling';
 
 import { IFindings } from './findings';
-import { KernelState, Receipt, Welcome } from './protocol';
+import { KernelState, Receipt, Standing, Welcome } from './protocol';
 
 /** A question of this session that was not answered. */
 export interface IDenied {
@@ -14,6 +14,7 @@ export interface IDenied {
   readonly kind: 'withheld' | 'refusal';
   readonly rule: string;
   readonly times: number;
+  readonly questions: readonly string[];
 }
 
 /** What is known of the room behind the current notebook. */
@@ -25,6 +26,8 @@ export interface IRoomState {
   readonly receipts: readonly Receipt[];
   /** By time; of the cells that this browser has seen. */
   readonly denied: readonly IDenied[];
+  /** To the owner, of all sessions; the newest first. */
+  readonly requests: readonly Standing[];
   /** Why this Jupyter server could not be asked; empty when it could. */
   readonly failure: string;
 }
@@ -40,6 +43,8 @@ export interface ICleanRoom {
   follow(kernel: string | null): void;
   /** Ask again. */
   refresh(): Promise<void>;
+  /** Ask again in a moment: something may have changed. */
+  soon(): void;
   /** The server's word on a cell that has just been answered. */
   heard(kernel: string, findings: IFindings): void;
 }
@@ -57,6 +62,8 @@ export interface INotebooks {
   jump(request: string): void;
   /** Put code where the cursor of the current notebook is, or in a new cell. */
   insert(code: string): void;
+  /** Put code that asks the owner for a question into a new cell below the cell that asked. */
+  ask(request: string, question: string): void;
   /** Open or close the receipt under the active cell. False where there is none. */
   toggleReceipt(): boolean;
 }

@@ -61,8 +61,11 @@ const CLASSES: { [name: string]: string } = {
   model: 'fitted model'
 };
 
+/** What receipts and the ledger's entries have in common. */
+export type Sized = Pick<Receipt, 'output_class' | 'cells' | 'suppressed' | 'units'>;
+
 /** Kinds of statistics in a release. */
-export function kindOf(receipt: Receipt): string {
+export function kindOf(receipt: Pick<Receipt, 'output_class'>): string {
   return receipt.output_class
     .split(', ')
     .map(name => CLASSES[name] ?? name)
@@ -70,7 +73,7 @@ export function kindOf(receipt: Receipt): string {
 }
 
 /** One line under a release's title. `unit` is what the room calls its privacy unit. */
-export function sizes(receipt: Receipt, unit: string): string {
+export function sizes(receipt: Sized, unit: string): string {
   const words = [kindOf(receipt), isFit(receipt) ? 'stays in the room' : plural(receipt.cells, 'number')];
   if (receipt.suppressed > 0) {
     words.push(`${receipt.suppressed.toLocaleString('en')} suppressed`);

@@ -129,9 +129,43 @@ def test_an_approved_value_arrives_in_a_new_session_and_is_in_the_audit_log(room
         assert float(expert.value("print(room.requests()[0].result())")) == value
         assert expert.value(ASK).split()[1] == "approved"
         assert float(expert.value("print(request.result())")) == value
+    ledger = fetch(address(room)["owner_port"], "/owner/api/ledger?verify=1", owner_token(room, "olga"))[1]
+    assert [entry["rules"][0][:7] for entry in ledger["entries"]] == ["airlock", "airlock"]
+    assert ledger["verification"]["broken_at"] is None
+    since = ledger["entries"][0]["sequence"]
+    later = fetch(address(room)["owner_port"], f"/owner/api/ledger?since={since}", owner_token(room, "olga"))[1]
+    assert (later["entries"], later["verification"]) == (ledger["entries"][1:], None)
     log = room.command("audit", "show").stdout
     kinds = re.findall(r"Z  (request made|request step|released):", log)
     assert kinds == ["request made", "request step", "released", "released"]
     assert "the chain is whole" in room.command("audit", "verify").stdout
     again = room.command("requests", "reject", str(asked), check=False)
     assert "can no longer be changed" in again.stderr
+
+
+def test_the_owners_port_tells_the_room_and_lets_people_in_and_out(room):
+    ports, owner = address(room), owner_token(room, "olga")
+    described = fetch(ports["owner_port"], "/owner/api/room", owner)[1]
+    assert [table["name"] for table in described["schema"]["tables"]] == list(TABLES)
+    assert (described["room"], described["terms"]["checkers"]) == ("hospital", 1)
+    status, made = fetch(ports["owner_port"], "/owner/api/experts", owner, {"name": "grace@example.org"})
+    assert status == 201
+    token = made["invitation"].partition("#")[2]
+    assert fetch(ports["port"], "/api/room", token)[0] == 200
+    assert fetch(ports["port"], "/api/room", owner)[0] == 401
+    for name in ("", " x", "a\x00b", "a\nb", "x" * 300):
+        assert fetch(ports["owner_port"], "/owner/api/experts", owner, {"name": name})[0] == 400
+    revoke = "/owner/api/experts/revoke"
+    assert fetch(ports["owner_port"], revoke, owner, {"name": "nobody"})[0] == 404
+    assert fetch(ports["owner_port"], revoke, owner, {"name": "olga"})[0] == 404  # an owner is revoked by command
+    urllib.request.urlopen(  # 204 has no content to read
+        urllib.request.Request(
+            f"http://127.0.0.1:{ports['owner_port']}{revoke}",
+            json.dumps({"name": "grace@example.org"}).encode(),
+            {"Authorization": f"token {owner}"},
+        )
+    ).close()
+    assert fetch(ports["port"], "/api/room", token)[0] == 403
+    log = room.command("audit", "show").stdout
+    assert "invitation made: expert grace@example.org" in log
+    assert "by olga" in log

@@ -30,6 +30,10 @@ class Fake implements IClient {
     return WELCOME;
   }
 
+  async requests(): Promise<[]> {
+    return [];
+  }
+
   async connect(): Promise<never> {
     throw new Error('not here');
   }

@@ -35,6 +35,7 @@ const state = (more: Partial<IRoomState>): IRoomState => ({
   description: WELCOME,
   receipts: [],
   denied: [],
+  requests: [],
   failure: '',
   ...more
 });
@@ -56,7 +57,7 @@ describe('releases', () => {
 
   test('denials stand among them by time, and lead to their cell', () => {
     const denied = [
-      { request: 'r', time: '2026-01-01T10:00:30.5Z', kind: 'refusal', rule: 'limits', times: 1 } as const
+      { request: 'r', time: '2026-01-01T10:00:30.5Z', kind: 'refusal', rule: 'limits', times: 1, questions: [] } as const
     ];
     const receipts = [receipt(), receipt({ number: 2, time: '2026-01-01T10:01:00Z', cell: 'gone' })];
     const jumped: string[] = [];
@@ -126,7 +127,7 @@ test('a room without confinement says so', () => {
 test('a badge tells what it was told by the server from what a file says', () => {
   const findings = ofReply('r', '', { cleanroom: { receipts: [receipt()], denied: [] } })!;
   const badge = (fromFile: boolean, isOpen: boolean) =>
-    drawn(<BadgeView findings={findings} fromFile={fromFile} isOpen={isOpen} onToggle={() => {}} />);
+    drawn(<BadgeView findings={findings} fromFile={fromFile} isOpen={isOpen} onToggle={() => {}} onAsk={() => {}} />);
   expect(badge(false, false).querySelector('button')!.getAttribute('aria-label')).toBe(
     'Clean Room: released 1 · 1 cell suppressed. Receipt'
   );

@@ -16,8 +16,8 @@ const findings = (more: Partial<IFindings>): IFindings => ({
   denials: [],
   ...more
 });
-const withheld = { kind: 'withheld', rule: 'policy', times: 2 } as const;
-const refusal = { kind: 'refusal', rule: 'limits', times: 1 } as const;
+const withheld = { kind: 'withheld', rule: 'policy', times: 2, questions: [] } as const;
+const refusal = { kind: 'refusal', rule: 'limits', times: 1, questions: [] } as const;
 
 test('a badge says all that happened and shows the worst', () => {
   expect(summary(findings({ released: 3, suppressed: 1 }))).toBe('released 3 · 1 cell suppressed');

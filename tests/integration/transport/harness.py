@@ -23,7 +23,7 @@ from cleanroom_kernel.kernel import connections
 from cleanroom_kernel.protocol.jupyter import Header, encode
 from cleanroom_kernel.protocol.websocket import SERVER_LIMIT, SUBPROTOCOL, pack, unpack
 from cleanroom_kernel.server import auth
-from cleanroom_kernel.server.main import Address
+from cleanroom_kernel.server.address import Address
 
 HERE = Path(__file__).parent
 STUB = str(HERE / "stub_vault.py")

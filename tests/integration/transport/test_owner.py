@@ -63,6 +63,30 @@ def test_the_owner_sees_sessions_experts_and_a_verified_log_and_can_end_a_sessio
     assert audit.Ending.OWNER in [event.reason for event in server.events(audit.SessionEnded)]
 
 
+def test_the_owner_sees_the_running_cell_and_can_interrupt_it(server):
+    async def scenario():
+        owner, expert = Owner(server), Expert(server, server.invite("igor"))
+        socket = await expert.open()
+        asking = asyncio.create_task(ask(socket, "execute_request", cell("import time; time.sleep(60)")))
+        while True:
+            (mine,) = [live for live in await owner.get("/owner/api/sessions") if live["id"] == socket.session]
+            if mine["running"]:
+                break
+            await asyncio.sleep(0.05)
+        assert (mine["running"], mine["execution_state"]) == ("import time; time.sleep(60)", "busy")
+        path = f"/owner/api/sessions/{socket.session}/interrupt"
+        assert (await expert.fetch("POST", path, body="{}")).code == 404
+        while not asking.done():  # one that comes before the cell has begun waits for it
+            assert (await owner.fetch("POST", path, body="{}")).code == 204
+            await asyncio.wait([asking], timeout=1)
+        assert [message.content["ename"] for message in asking.result() if message.kind == "execute_reply"] == [
+            "KeyboardInterrupt"
+        ]
+        assert (await owner.fetch("POST", path.replace(socket.session, "0" * 32), body="{}")).code == 404
+
+    asyncio.run(scenario())
+
+
 def test_policy_changes_are_recorded_once_each(own_server):
     server = own_server(Policy={"minimum": 10})
     server.stop()

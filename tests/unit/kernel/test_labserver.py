@@ -204,6 +204,60 @@ def test_other_kernels_are_left_alone(jupyter):
     assert jupyter.ask(f"cleanroom/kernels/{NOBODY}")[0] == 404
 
 
+def test_an_experts_requests_come_as_the_room_sends_them(jupyter, room, kernel):
+    jupyter.give_session(kernel, SESSION)
+    room.answers["/api/requests"] = [{"number": 1}]
+    assert jupyter.ask(f"cleanroom/kernels/{kernel}/requests") == (200, [{"number": 1}])
+
+
+# -- the owner's half -------------------------------------------------------------------------------------------------
+def owner_line(room, token=TOKEN, host="127.0.0.1"):
+    return f"cleanroom+owner://{host}:{room.port}/ward#{token}"
+
+
+def test_an_owners_line_is_checked_and_kept_and_its_requests_are_passed_on(jupyter, room):
+    assert jupyter.ask("cleanroom/owner") == (200, {"room": "", "address": ""})
+    assert jupyter.ask("cleanroom/owner/room")[0] == 409
+    room.answers["/owner/api/room"] = {"room": "ward"}
+    room.answers["/owner/api/ledger?since=3"] = {"entries": []}
+    assert jupyter.ask("cleanroom/owner", {"invitation": owner_line(room, "id.wrong")})[0] == 422
+    status, kept = jupyter.ask("cleanroom/owner", {"invitation": owner_line(room)})
+    assert (status, kept) == (201, {"room": "ward", "address": f"127.0.0.1:{room.port}"})
+    assert jupyter.ask("cleanroom/owner/ledger?since=3") == (200, {"entries": []})
+    assert room.asked[-1] == ("/owner/api/ledger?since=3", TOKEN)
+    assert (jupyter.base / "data" / "cleanroom" / "owner.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("hello", "begins with"), ("cleanroom+owner://example.org:1/ward#t", "127.0.0.1"),
+     ("cleanroom+owner://127.0.0.1:9/ward#t", "does not answer"), ("cleanroom+owner://127.0.0.1:x/ward#t", "no line")],
+)  # fmt: skip
+def test_an_owners_line_that_cannot_be_used_says_why(jupyter, line, said):
+    status, failure = jupyter.ask("cleanroom/owner", {"invitation": line})
+    assert status == 422
+    assert said in failure["message"]
+
+
+def test_what_is_passed_on_is_a_closed_list(jupyter, room):
+    room.answers["/owner/api/room"] = {"room": "ward"}
+    jupyter.ask("cleanroom/owner", {"invitation": owner_line(room)})
+    asked = len(room.asked)
+    for path in ("audit", "sessions/../audit", "requests/x", f"sessions/{SESSION}/kill", "experts/remove"):
+        assert jupyter.ask(f"cleanroom/owner/{path}")[0] == 404
+    assert jupyter.ask("cleanroom/owner/room", {})[0] == 404  # a POST
+    assert jupyter.ask("cleanroom/owner/room", token="")[0] == 403
+    assert len(room.asked) == asked
+
+
+def test_an_owner_whom_the_room_no_longer_knows_stays_logged_in_here(jupyter, room):
+    room.answers["/owner/api/room"] = {"room": "ward"}
+    jupyter.ask("cleanroom/owner", {"invitation": owner_line(room)})
+    room.tokens.clear()
+    status, failure = jupyter.ask("cleanroom/owner/room")
+    assert (status, "Paste a new line" in failure["message"]) == (409, True)
+
+
 def test_no_token_reached_the_browser(jupyter, room, kernel):
     jupyter.ask("cleanroom/connections")
     jupyter.ask(f"cleanroom/kernels/{kernel}")

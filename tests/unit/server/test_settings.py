@@ -12,7 +12,8 @@ from traitlets.config import Config
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.kernel import connections
 from cleanroom_kernel.server import certificate
-from cleanroom_kernel.server.main import Address, ConfigurationError, Server
+from cleanroom_kernel.server.address import Address
+from cleanroom_kernel.server.main import ConfigurationError, Server
 from cleanroom_kernel.server.sessions import Limits, Sessions
 
 
