@@ -166,7 +166,7 @@ class Frozen(Struct, frozen=True):
 
 
 _FROZEN: msgspec.msgpack.Decoder[Frozen] = msgspec.msgpack.Decoder(Frozen)
-_LEDGER = {"ledger_answers", "ledger_numbers"}
+_LEDGER = {"ledger_answers", "ledger_numbers", "ledger_charges"}
 
 
 class Asking(Struct, frozen=True):

@@ -8,6 +8,7 @@ person cannot look through is not frozen.
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 from msgspec import Struct
@@ -29,7 +30,7 @@ from cleanroom_kernel.disclosure.candidate import (
 )
 from cleanroom_kernel.disclosure.checks import Finding, evaluation_findings, failed, model_findings
 from cleanroom_kernel.disclosure.comparisons import Claim
-from cleanroom_kernel.disclosure.display import parameter_precision, precision, show, show_score
+from cleanroom_kernel.disclosure.display import move, parameter_precision, precision, show, show_score
 from cleanroom_kernel.disclosure.gate import Case, band_of, beside_released, claims_of, units_behind
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
@@ -60,6 +61,7 @@ class Held(Struct, frozen=True, eq=False):
     cells: int = 0
     precision: str = ""
     released: tuple[Released, ...] = ()
+    charged: Counter[str] = Counter()
 
 
 def ask(
@@ -79,7 +81,7 @@ def ask(
             precision=held.precision,
             policy=policy.preset,
         )
-        frozen = book.freeze(asker, facts, held.payload, list(held.released))
+        frozen = book.freeze(asker, facts, held.payload, list(held.released), held.charged)
         asking = Asking(asker.expert, asker.session, asker.cell, review.question, title, reason)
         return airlock.ask(book.connection, asking, frozen, held.findings or (_SPENT,), terms)
 
@@ -110,7 +112,10 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
     if len(rows) * len(candidate.columns) > MOST_CELLS:
         return Held(None, (_MANY,))
     columns = list(zip(candidate.columns, evidence, strict=True))
-    shown = [{row: _number(column, numbers, row, case.policy) for row in rows} for column, numbers in columns]
+    shown = [{row: _number(column, numbers, row, case) for row in rows} for column, numbers in columns]
+    charged = Counter[str]()
+    for column in candidate.columns:
+        charged.update(dict.fromkeys(column.charged, column.charges))
     released = [
         Released(
             trace.measure,
@@ -125,7 +130,10 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         keys=candidate.keys,
         rows=tuple(candidate.labels[row] for row in rows),
         columns=tuple(column.name for column in candidate.columns),
-        values=tuple(tuple(values[row] for row in rows) for values in shown),
+        values=tuple(
+            tuple(move(column, row, values[row], case.policy) for row in rows)
+            for column, values in zip(candidate.columns, shown, strict=True)
+        ),
         suppressed=tuple((False,) * len(rows) for _ in candidate.columns),
     )
     return Held(
@@ -134,8 +142,9 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
         units=units_behind(released, case.policy),
         cells=len(rows) * len(candidate.columns),
-        precision=precision(kinds, case.policy),
+        precision=precision(kinds, case.policy, free=bool(charged)),
         released=tuple(released),
+        charged=charged,
     )
 
 
@@ -148,11 +157,12 @@ def _nameable(found: list[list[Finding]], cells: int) -> Booleans:
     return named
 
 
-def _number(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+def _number(column: Statistics, evidence: CellEvidence, cell: int, case: Case) -> Number:
+    """Of the core of a measure, which is what is compared; `move` makes the whole measure's of it."""
     finite = math.isfinite(column.values[cell]) and math.isfinite(float(evidence.influence[cell]))
     if not finite or evidence.units[cell] < 2:
         return None
-    return show(column, evidence, cell, policy)
+    return show(column, evidence, cell, case.policy, case.noise(column, cell))
 
 
 def _findings(

@@ -201,7 +201,14 @@ class Book:
             self._connection.execute(charges.insert().values(answer=answer, column=self._here(column), numbers=count))
         return answer
 
-    def freeze(self, asker: Asker, facts: Facts, payload: Payload | None, released: list[Released]) -> Frozen:
+    def freeze(
+        self,
+        asker: Asker,
+        facts: Facts,
+        payload: Payload | None,
+        released: list[Released],
+        charged: Mapping[str, int],
+    ) -> Frozen:
         """An answer as it would be written down and leave, for the owner to decide about. The same question asked
         again is not answered with it: its key is nobody's question.
         """
@@ -217,6 +224,10 @@ class Book:
             Row(str(numbers.name), row)
             for one in released
             for row in self._comparisons.rows(self._connection, one.measure, one.linear, one.claims)
+        ]
+        rows += [
+            Row(str(charges.name), {"column": self._here(column), "numbers": count})
+            for column, count in charged.items()
         ]
         return Frozen(
             payload=body,

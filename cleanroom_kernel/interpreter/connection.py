@@ -21,7 +21,7 @@ from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
-from cleanroom_kernel.protocol.airlock import Standing, Standings
+from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
 from cleanroom_kernel.protocol.messages import (
     VERSION,
@@ -77,7 +77,6 @@ class KeptBack(BaseException):
 
 
 _MOST_KEPT_BACK = 1_000
-_FOR_THE_OWNER = ("budget", "denials")  # refusals that only say that the owner must be asked
 
 
 class Connection:
@@ -239,7 +238,7 @@ class Connection:
 def _is_kept_back(answer: object) -> bool:
     if isinstance(answer, Release):
         return answer.receipt.suppressed > 0
-    return isinstance(answer, Withheld) or (isinstance(answer, Refusal) and answer.rule in _FOR_THE_OWNER)
+    return isinstance(answer, Withheld) or (isinstance(answer, Refusal) and answer.rule in FOR_THE_OWNER)
 
 
 def _wait(descriptor: int) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+FOR_THE_OWNER = ("budget", "denials", "free measures")  # refusals that only say that the owner must be asked
 LONGEST_TEXT = 2_000  # characters of a reason or a comment
 
 Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]

@@ -19,13 +19,12 @@ from cleanroom_kernel.plan.aggregates import Correlation, Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
-from cleanroom_kernel.protocol.airlock import Standing, Standings
+from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.messages import AskOwner
 from cleanroom_kernel.protocol.release import Answer, Reason, Refusal, Release
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 
-REVIEWED = ("budget", "denials")  # refusals that only say that the owner must be asked
 ASKED_FOR = (Summary, Correlation, Metric)
 
 NOT_FOR_ASKING = Refusal(
@@ -120,7 +119,7 @@ def _ask(question: Question, reason: str, desk: Desk) -> Standing | Answer:
 
 
 def _not_to_be_asked(usual: Answer) -> Answer | None:
-    if isinstance(usual, Refusal) and usual.rule not in REVIEWED:
+    if isinstance(usual, Refusal) and usual.rule not in FOR_THE_OWNER:
         return usual
     if isinstance(usual, Release) and not usual.receipt.suppressed:
         return NOTHING_WITHHELD

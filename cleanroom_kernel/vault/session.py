@@ -19,7 +19,7 @@ from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import Limits, decode
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, digest
-from cleanroom_kernel.protocol.airlock import Standing, Standings
+from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import BadFrame
 from cleanroom_kernel.protocol.messages import (
     VERSION,
@@ -195,7 +195,7 @@ class Session:
         if isinstance(reaction, Withheld):
             return [Denied(self._desk.cell, "withheld", "policy", self._question(request))]
         if isinstance(reaction, Refusal):
-            question = self._question(request) if reaction.rule in asking.REVIEWED else ""
+            question = self._question(request) if reaction.rule in FOR_THE_OWNER else ""
             return [Denied(self._desk.cell, "refusal", reaction.rule, question)]
         return []
 

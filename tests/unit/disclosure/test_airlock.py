@@ -1,5 +1,6 @@
 """The airlock in one process: what is frozen, who may do what to it, and that exactly that leaves."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,13 @@ from support.rooms import call, col, eq, mean, people, summary, total, where
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import ACTORS, TRANSITIONS, Actor, AirlockError, Decision, Step
+from cleanroom_kernel.disclosure import gate
 from cleanroom_kernel.disclosure.airlock import RULE
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import Column, DType
-from cleanroom_kernel.protocol.airlock import LONGEST_TEXT, Standing, State, Terms
+from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, LONGEST_TEXT, Standing, State, Terms
 from cleanroom_kernel.protocol.messages import AskOwner
 from cleanroom_kernel.protocol.release import Refusal, Release, Withheld
 from cleanroom_kernel.vault import asking
@@ -151,6 +153,35 @@ def test_a_table_with_suppressed_cells_can_be_asked_for_whole(room_of):
     assert payload.rows == (("A",), ("B",), ("C",))
     assert not any(map(any, payload.suppressed))
     assert room.ask(table).receipt.suppressed == 1  # asked again in the notebook, it is what it was
+
+
+def test_a_measure_that_is_scaled_is_frozen_as_it_would_be_shown(room_of):
+    """Against the same questions of a room whose rules let them through."""
+    tables = {"patients": people(600, ward=WARDS)}
+    room, open_room = room_of(tables), room_of(tables, preset="permissive", count_base=1)
+    for of in (call("multiply", col("age"), 3), call("add", call("multiply", col("age"), 2), 7.5)):
+        question, theirs = (mean(where(one["patients"], eq("ward", "C")), of) for one in (room, open_room))
+        preview = examine(room, ask(room, question).number).preview
+        truth = open_room.ask(theirs).payload.values[0][0]
+        assert preview.values[0][0] == pytest.approx(truth, rel=0.5)
+
+
+def test_free_measures_are_charged_when_the_owner_lets_them_out(room):
+    free = mean(where(room["patients"], eq("ward", "C")), call("clip", col("cost"), options=(100, 900)))
+    room.ask(free)
+    number = ask(room, free).number
+    charged = "SELECT coalesce(sum(numbers), 0) FROM ledger_charges"
+    with room.database.begin() as connection:
+        before = connection.exec_driver_sql(charged).scalar_one()
+    decide(room, number)
+    with room.database.begin() as connection:
+        assert connection.exec_driver_sql(charged).scalar_one() > before
+
+
+def test_every_refusal_that_sends_to_the_owner_is_one_that_can_be_asked_for():
+    source = Path(gate.__file__).read_text()
+    named = re.findall(r"self\.review\(\s*\"([^\"]+)\"", source)
+    assert set(named) == set(FOR_THE_OWNER)
 
 
 def test_labels_that_few_share_are_in_no_preview(room):
