@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from cleanroom_kernel.interpreter import contexts, grouped, perunit
+from cleanroom_kernel.interpreter import contexts, grouped, perunit, within
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.grouping import Grouping, Key
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
+from cleanroom_kernel.interpreter.joins import side_by_side
 from cleanroom_kernel.interpreter.literals import row_vector
-from cleanroom_kernel.interpreter.probes import Answering, Compound
+from cleanroom_kernel.interpreter.probes import Answering, Compound, NoStatistic, is_statistic
 from cleanroom_kernel.interpreter.reductions import STATISTICS
 from cleanroom_kernel.plan.nodes import digest
 
@@ -182,6 +183,10 @@ class GroupBy:
             return self._maker.apply(self._grouping, func, args, kwargs)
         except Compound:
             return self._computed(lambda group: func(group, *args, **kwargs))
+        except NoStatistic:
+            if not self._grouping.is_series:
+                raise
+            return self._within(lambda group: func(group, *args, **kwargs))
 
     def _computed(self, function: Callable[[Any], Any]) -> Any:
         """What a function computes of several statistics of its group, for all groups at once."""
@@ -197,7 +202,27 @@ class GroupBy:
         return found.rename(grouping.chosen) if grouping.is_series and hasattr(found, "rename") else found
 
     def transform(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        if callable(func) and not is_statistic(func):
+            return self._within(lambda group: func(group, *args, **kwargs))
         return self._maker.transform(self._grouping, func, args, kwargs)
+
+    def _within(self, function: Callable[[Any], Any]) -> Any:
+        """A column of the same rows, computed of each row's own group; one for each column that was chosen."""
+        grouping = self._grouping
+
+        def groups(column: Column) -> GroupBy:
+            return GroupBy(replace(grouping, frame=grouping.frame.assign(**{_OF: column}), chosen=_OF, as_index=True))
+
+        if grouping.is_series:
+            return within.computed(function, grouping.column(grouping.chosen), groups)
+        columns = {label: within.computed(function, grouping.column(label), groups) for label in grouping.labels()}
+        return side_by_side(list(columns.values()), list(columns))
+
+    def rolling(self, window: Any, min_periods: int | None = None, **options: Any) -> within.Rolling:
+        """The last rows of each patient. What comes of them stands beside the rows, without an index of its own."""
+        if not self._grouping.is_series:
+            raise HandleError("A rolling window is over one column here.", suggestion="groupby(key)['x'].rolling(3)")
+        return within.Rolling(self, window, min_periods, options)
 
     # -- statistics only ----------------------------------------------------------------------------------------------
     def describe(self, **options: Any) -> Any:

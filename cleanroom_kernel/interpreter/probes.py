@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,10 @@ class Wanted:
     rows: Relation
     expression: Expression
     options: dict[str, Any]
+
+
+class NoStatistic(HandleError):
+    """A function gave something else of its group than a statistic."""
 
 
 class Compound(Exception):
@@ -76,6 +80,17 @@ SAYABLE = (*STATISTICS, "first", "last", "any", "all")
 for _name in SAYABLE:
     setattr(Probe, _name, _saying(_name))
 
+
+def _of_rows(name: str) -> Callable[..., NoReturn]:
+    def call(self: Probe, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NoStatistic(f"{name} gives a column of the group's rows.", suggestion="groupby(…)['x'].transform(…)")
+
+    return call
+
+
+for _name in ("shift", "diff", "pct_change", "cumsum", "cummax", "cummin", "ffill", "bfill", "rank", "rolling"):
+    setattr(Probe, _name, _of_rows(_name))
+
 _BY_FUNCTION: dict[Any, str] = {
     len: "size", sum: "sum", min: "min", max: "max", any: "any", all: "all",
     np.mean: "mean", np.sum: "sum", np.min: "min", np.max: "max", np.median: "median", np.std: "std", np.var: "var",
@@ -93,13 +108,21 @@ def wanted(function: Any, probe: Probe | FrameProbe) -> Wanted:
     if isinstance(found, Wanted):
         rows, expression = contexts.align(probe._rows, found.rows, found.expression)
         return Wanted(found.name, rows, expression, found.options)
-    raise HandleError(
+    raise NoStatistic(
         "A function of a group has to end in one statistic of it.",
         suggestion="For example: lambda x: (x > 7).mean(). Compute anything else from released statistics.",
     )
 
 
 _SYNONYMS = {"average": "mean"}
+
+
+def is_statistic(function: Any) -> bool:
+    """Whether a function is one of pandas' or NumPy's reductions, known by what it is."""
+    try:
+        return function in _BY_FUNCTION or _method_name(function) is not None
+    except TypeError:  # what cannot be hashed is none of them
+        return False
 
 
 def _method_name(function: Any) -> str | None:

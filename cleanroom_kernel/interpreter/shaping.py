@@ -252,9 +252,16 @@ def reset_index(
 def reset_column(
     self: Column, level: Any = None, *, drop: bool = False, name: Any = None, inplace: bool = False, **options: Any
 ) -> Any:
+    if drop and level is not None and not self._index:
+        return self  # a level that pandas adds, as to rolling windows of groups, and that rows of the room never had
     if drop:
         return Column(self._rows, self._expression, self._twin.reset_index(drop=True))
     return (self.to_frame() if name is None else self.to_frame(name)).reset_index(level)
+
+
+@method(Column)
+def droplevel(self: Column, level: Any, axis: Any = 0) -> Column:
+    return reset_column(self, level, drop=True)
 
 
 @method(Frame, Column)

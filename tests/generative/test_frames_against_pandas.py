@@ -111,7 +111,8 @@ WINDOWS = [
     "['los'].shift()", "['age'].cumsum()", ".cumcount()", "['los'].diff()", "['los'].transform('mean')",
     "['stay'].transform('count')", "['age'].rank()", "['los'].ffill()", "['age'].cummax()",
     "['tests'].transform('max')",
-    "['age'].shift(-1)", "['los'].transform('first')",
+    "['age'].shift(-1)", "['los'].transform('first')", "['los'].transform(lambda x: x.fillna(x.mean()))",
+    "['los'].transform(lambda x: x.rolling(2, min_periods=1).mean())", "['age'].transform(lambda x: x - x.shift())",
 ]  # fmt: skip
 FIXED_STEPS = [
     "df = df.sort_values(['admitted', 'age'])",
@@ -138,6 +139,13 @@ FIXED_STEPS = [
     "df = df.query('20 < age < 70 or ward == \"north\"')",
     "df['new'] = df['pid'].map(df.groupby('pid')['los'].max())",
     "df = df.replace({'ward': {'north': 'north!'}})",
+    "df = df.merge(patients[patients['sex'] == 'F'], on='pid', how='outer').drop(columns=['sex', 'born'])",
+    "df = df.melt(['stay', 'pid', 'age', 'ward', 'code', 'died', 'readmitted', 'admitted', 'note', 'tests'], ['los'], "
+    "value_name='los').drop(columns='variable')",
+    "df['new'] = df['code'].str.split('1', n=1, expand=True)[1].str.len()",
+    "df['new'] = df['code'].str.count('1')",
+    "df['new'] = np.digitize(df['age'], [18, 65])",
+    "df = df[df['pid'].duplicated()]",
     "df.loc[df['ward'] == 'west', 'ward'] = 'north'",
 ]
 
@@ -177,6 +185,12 @@ FIXED_QUESTIONS = [
     "df.pivot_table(index='ward', columns='died', values='los')", "df['age'].agg(['mean', 'sum'])",
     "df[['ward', 'code']].nunique()", "df.groupby('ward', as_index=False)['los'].mean()", "df.groupby('code').ngroups",
     "df.groupby('ward')['los'].quantile(0.25)", "df.groupby('ward').apply(lambda rows: rows['los'].mean())",
+    "df.groupby('ward')['los'].apply(lambda x: x.mean() / x.std())",
+    "df.groupby('pid')['los'].apply(lambda x: x.max() - x.min()).mean()",
+    "df.pivot_table(index='pid', columns='code', values='age', aggfunc='sum').count().sum()",
+    "df.groupby(['pid', 'code'])['age'].max().unstack().mean().sum()",
+    "df.pivot_table(index='code', columns='ward', values=['los', 'age'])",
+    "df['los'].kurtosis()", "np.histogram(df['age'], [0, 20, 50, 101])[0].tolist()",
     "df[['age', 'los']].mean(axis=1).mean()", "df.groupby('ward').los.agg(['mean', 'count'])",
 ]  # fmt: skip
 
