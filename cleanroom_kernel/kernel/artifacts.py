@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from cleanroom_kernel.kernel.connections import write_private
+from cleanroom_kernel.protocol.delivery import SUFFIX, Signed
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _MOST_NUMBERS = 1000
@@ -29,6 +30,7 @@ class Announced(Struct, frozen=True):
     sha256: str
     report: str = ""
     trusted: tuple[str, ...] = ()
+    signed: Signed | None = None
 
 
 class Damaged(ValueError):
@@ -59,15 +61,21 @@ class Shelf:
         digest = hashlib.sha256(content).hexdigest()
         if not hmac.compare_digest(digest, announced.sha256):
             raise Damaged(f"{announced.name} arrived damaged and was not written. Release it again.")
+        written = self._put(announced.name, content)
+        if announced.signed is not None:
+            self._put(written.path.name + SUFFIX, msgspec.json.format(msgspec.json.encode(announced.signed)))
+        return written
+
+    def _put(self, name: str, content: bytes) -> Written:
         descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".cleanroom-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
             os.chmod(temporary, 0o666 & ~_umask())
-            written = self._place(Path(temporary), announced.name)
+            written = self._place(Path(temporary), name)
         finally:
             Path(temporary).unlink(missing_ok=True)
-        self._remember(written.path, digest)
+        self._remember(written.path, hashlib.sha256(content).hexdigest())
         return written
 
     def _place(self, temporary: Path, name: str) -> Written:

@@ -51,7 +51,7 @@ def connect(invitation: str, name: str = "", prefix: str | None = None) -> tuple
     what is wrong and what to do.
     """
     connection = connections.with_certificate(connections.parse(invitation))
-    check(connection)
+    connection = msgspec.structs.replace(connection, signing_key=check(connection))
     name = name or fitting_name(connection)
     connections.install(connection, prefix=prefix, name=name)
     return name, connection
@@ -65,8 +65,10 @@ def fitting_name(connection: Connection) -> str:
     return f"{connections.DEFAULT_NAME}-{connection.room}"[:64]
 
 
-def check(connection: Connection) -> None:
-    """Raises `InvitationError` unless the server knows the token and speaks this package's protocol."""
+def check(connection: Connection) -> str:
+    """The key that the room's owner signs with. Raises `InvitationError` unless the server knows the token and speaks
+    this package's protocol.
+    """
     try:
         room = msgspec.json.decode(ask(connection, "/api/room"), type=dict[str, Any])
     except Unanswered as problem:
@@ -78,6 +80,7 @@ def check(connection: Connection) -> None:
             f"The server speaks version {room.get('protocol')} of the protocol, this package {VERSION}. "
             f"Install cleanroom-kernel {room.get('version')}."
         )
+    return str(room.get("signing_key", ""))
 
 
 def ask(connection: Connection, path: str) -> bytes:

@@ -36,7 +36,9 @@ class InvitationError(ValueError):
 
 
 class Connection(Struct, frozen=True, forbid_unknown_fields=True):
-    """One room. `certificate` is the one that `fingerprint` names; without both, public authorities are trusted."""
+    """One room. `certificate` is the one that `fingerprint` names; without both, public authorities are trusted.
+    `signing_key` is the owner's, by which released files are verified; the room told it when the connection was made.
+    """
 
     room: str
     host: str
@@ -45,6 +47,7 @@ class Connection(Struct, frozen=True, forbid_unknown_fields=True):
     tls: bool
     fingerprint: str = ""
     certificate: str = ""
+    signing_key: str = ""
 
     @property
     def url(self) -> str:
@@ -131,6 +134,12 @@ def load(name: str = DEFAULT_NAME) -> Connection | None:
         return msgspec.json.decode(path_of(name).read_bytes(), type=Connection)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def saved() -> list[Connection]:
+    """All of them."""
+    names = sorted(path.stem for path in (directory() / "connections").glob("*.json"))
+    return [found for name in names if (found := load(name)) is not None]
 
 
 def write_private(path: Path, content: bytes) -> None:

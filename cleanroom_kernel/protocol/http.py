@@ -18,13 +18,14 @@ ARTIFACT_MESSAGE = "cleanroom_artifact"  # iopub: a released file in the message
 
 
 class RoomInfo(Struct, frozen=True):
-    """Public facts of a room. `protocol` must equal the kernel's own."""
+    """Public facts of a room. `protocol` must equal the kernel's own; `signing_key` verifies files that it releases."""
 
     room: str
     protocol: int
     version: str
     tier: str
     kernel_info: dict[str, Any]
+    signing_key: str = ""
 
 
 class Problem(enum.Enum):

@@ -14,7 +14,7 @@ _LEAST_MEMORY = 256 << 20  # scikit-learn itself and a little more
 
 
 class Fits(Configurable):
-    """What a fit of one model may take. Fits run in a process of their own, one per session, so that they can be ended."""
+    """What a fit of one model may take. Fits run in a process of their own, one per session, that can be ended."""
 
     memory = Unicode(
         "4G",

@@ -41,6 +41,7 @@ from cleanroom_kernel.server.pair import Setup
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
 from cleanroom_kernel.server.session import Host
 from cleanroom_kernel.server.sessions import Limits, Sessions
+from cleanroom_kernel.server.signing import Signer
 
 log = logging.getLogger("cleanroom.server")
 
@@ -271,6 +272,7 @@ def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Audit
         ),
         rules=rules,
         auditor=auditor,
+        signer=Signer.of(server.state),
         opening=opening,
         kernel_info=_kernel_info(server),
         journal_bytes=server.journal_bytes,
@@ -285,6 +287,7 @@ def _room_info(server: Server, launcher: Launcher) -> http.RoomInfo:
         version=version("cleanroom-kernel"),
         tier=launcher.tier,
         kernel_info=_kernel_info(server),
+        signing_key=Signer.of(server.state).public,
     )
 
 

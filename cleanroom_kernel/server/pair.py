@@ -1,4 +1,4 @@
-"""Pair: one vault and one interpreter, started together, the lines to them, and the worker that fits the vault's models.
+"""Pair: one vault and one interpreter, started together, the lines to them, and the worker that fits models.
 
 Promise: whatever the processes do, the owner of a pair hears of it by a callback (a message, a notice, a death), and
 after `close` nothing of a pair is left: no process, no socket, no directory. Notices come from the vault's own line,

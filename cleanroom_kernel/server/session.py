@@ -37,6 +37,7 @@ from cleanroom_kernel.server.output import Note, OutputRules, Rebuilt, plain, re
 from cleanroom_kernel.server.pair import Pair, Setup, StartFailed
 from cleanroom_kernel.server.requests import Book, Line, Request
 from cleanroom_kernel.server.shapes import REQUESTS, UNHEARD, ExecuteRequest
+from cleanroom_kernel.server.signing import Signer
 from cleanroom_kernel.server.zmtp import Part
 
 log = logging.getLogger("cleanroom.server")
@@ -55,6 +56,7 @@ class Host(Struct, frozen=True):
     setup: Setup
     rules: OutputRules
     auditor: Auditor
+    signer: Signer
     opening: Callable[[str, str], Open]  # session and expert -> first message to the vault
     kernel_info: dict[str, Any]
     journal_bytes: int
@@ -370,6 +372,7 @@ class Session:
         )
         facts = {"name": artifact.name, "sha256": artifact.sha256}
         content = {**facts, "size": len(artifact.content), "trusted": artifact.trusted, "report": artifact.report}
+        content["signed"] = self._host.signer.sign(artifact, receipt, self._host.room)
         parent = self._book.parent_of((receipt.cell, "execute_request")) or NO_PARENT
         self._out.emit("iopub", ARTIFACT_MESSAGE, parent, encode(content), {"cleanroom": facts}, (artifact.content,))
 

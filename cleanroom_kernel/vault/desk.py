@@ -10,12 +10,15 @@ from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import Terms
 from cleanroom_kernel.protocol.messages import FitLimits
+from cleanroom_kernel.protocol.release import Release
 from cleanroom_kernel.vault.engine import Engine
 
 
 @dataclass
 class Desk:
-    """`cell` is the notebook cell that asks, as the server said last; all else stays for the session."""
+    """`cell` is the notebook cell that asks, as the server said last; `beside` are releases that an answer contains,
+    other than itself. All else stays for the session.
+    """
 
     room: RoomSchema
     engine: Engine
@@ -27,3 +30,4 @@ class Desk:
     cell: str = ""
     fits: FitLimits = field(default_factory=FitLimits)
     terms: Terms = field(default_factory=Terms)
+    beside: list[Release] = field(default_factory=list)

@@ -12,17 +12,17 @@ import warnings
 import skops.io
 
 from cleanroom_kernel.disclosure.candidate import ModelCandidate
-from cleanroom_kernel.disclosure.display import parameter_precision
 from cleanroom_kernel.disclosure.gate import decide, recall
-from cleanroom_kernel.disclosure.words import band, describe
+from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.protocol.release import Answer, Artifact, Release
 from cleanroom_kernel.vault.desk import Desk
-from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of
+from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of, targets_of
 from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.quietly import LearningFailed
 from cleanroom_kernel.vault.rebuild import rebuilt
+from cleanroom_kernel.vault.reporting import report, with_card
 
 _TRUSTED = ("sklearn.", "scipy.", "numpy.")
 
@@ -56,43 +56,20 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         if evidence.findings
         else _artifact(fit, name, part, evidence.units, desk),
         numbers=part.size,
+        beside=targets_of(fit),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
 
 def _artifact(fit: Fit, name: str, part: Part, units: int, desk: Desk) -> Artifact:
+    written = report(fit, part, units, desk)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            content = skops.io.dumps(rebuilt(part))
+            content = with_card(skops.io.dumps(rebuilt(part)), written)
             trusted = tuple(sorted(skops.io.get_untrusted_types(data=content)))
     except Exception as error:
         raise LearningFailed("export") from error
     if not all(kind.startswith(_TRUSTED) for kind in trusted):
         raise LearningFailed("export")
-    return Artifact(name, hashlib.sha256(content).hexdigest(), content, trusted, _report(fit, part, units, desk))
-
-
-def _report(fit: Fit, part: Part, units: int, desk: Desk) -> str:
-    """Markdown for whoever gets the file: names of schema and code, bands, and the policy's own words."""
-    policy = desk.policy
-    classes = getattr(part.model, "classes_", ())
-    lines = [
-        f"# {type(part.model).__name__}",
-        "",
-        f"{describe(fit)}.",
-        "",
-        f"- Room: {desk.room.name}, policy {policy.preset}.",
-        f"- Training rows: of {band(units)} {desk.room.unit_name}s.",
-        f"- Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
-        *([f"- Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
-        f"- Learned numbers in the file: {part.size}, {parameter_precision(policy)}"
-        + ("; only digits that no single patient decides." if policy.influence_rounding else "."),
-        "- The file was rebuilt from these numbers. The model that was scored in the room is the one before rounding, "
-        "so predictions may differ in their last digits.",
-        *(f"- {note}" for note in part.all_notes),
-        "",
-        "It was judged by the rules for models (room.policy()): enough patients for each learned number, none of them "
-        "decisive, and no part that keeps rows or single values.",
-    ]
-    return "\n".join(lines) + "\n"
+    return Artifact(name, hashlib.sha256(content).hexdigest(), content, trusted, written)

@@ -131,7 +131,9 @@ class Session:
         self._last = request.number
         self._desk.cell = cell
         reaction = self._reaction(request)
-        return Reply(request.number, reaction), self._notices(reaction, request)
+        beside, self._desk.beside = self._desk.beside, []
+        told = [Released(release.receipt) for release in beside]
+        return Reply(request.number, reaction), [*told, *self._notices(reaction, request)]
 
     def _reaction(self, request: InterpreterRequest) -> Reaction:
         try:

@@ -1,5 +1,8 @@
 """The readmission notebook on real records, through the real processes, gives what plain scikit-learn gives."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +14,14 @@ from tests.acceptance.diabetes import (
     EXPLORE,
     FEATURES,
     MODELS,
+    PLAIN_LOAD,
     SOURCES,
     SPLIT,
     auc,
     model_cell,
     propose_schema,
 )
-from tests.acceptance.rooms import kernel, serving
+from tests.acceptance.rooms import cleanroom, environment, kernel, serving
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="diabetes130 is not on this machine")
 
@@ -57,6 +61,45 @@ def test_the_logistic_model_is_released_and_predicts_without_the_room(expert, ro
     people = pd.DataFrame(np.zeros((3, len(names))), columns=names).assign(number_inpatient=[0, 2, 8])
     risks = model.predict_proba(people)[:, 1]
     assert risks[0] < risks[1] < risks[2], "more earlier admissions, more risk"
+
+
+RELEASABLE = {
+    "boosting": "HistGradientBoostingClassifier(max_iter=60, learning_rate=0.2, max_leaf_nodes=8, "
+    "min_samples_leaf=500, early_stopping=False, random_state=0)",
+    "forest": "RandomForestClassifier(20, max_leaf_nodes=24, min_samples_leaf=200, random_state=0, n_jobs=2)",
+}
+OUTSIDE = f"""
+{PLAIN_LOAD}
+{EXPLORE}
+{FEATURES}
+{SPLIT}
+import sys, skops.io
+for name in sys.argv[1:]:
+    model = skops.io.load(name, trusted=skops.io.get_untrusted_types(file=name))
+    score = roc_auc_score(y_test, model.predict_proba(X_test[list(model.feature_names_in_)])[:, 1])
+    print("AUC", name.partition(".")[0], score)
+"""
+
+
+def test_trees_that_may_leave_are_released_verified_and_as_good_outside(expert, room):
+    inside = {}
+    for name, model in RELEASABLE.items():
+        inside[name] = auc(
+            expert.value(
+                f"{name} = {model}.fit(X_train, y_train)\n"
+                f'print("AUC {name}", roc_auc_score(y_test, {name}.predict_proba(X_test)[:, 1]))'
+            )
+        )
+        assert inside[name] > 0.66
+        released = expert.value(f'room.release({name}, "{name}.skops")')
+        assert "Train and test: roc_auc_score" in released
+        with environment(JUPYTER_DATA_DIR=str(room.jupyter)):
+            assert "is verified: released by room" in cleanroom("verify", str(expert.folder / f"{name}.skops")).stdout
+    files = [f"{name}.skops" for name in RELEASABLE]
+    run = [sys.executable, "-c", OUTSIDE, *files]
+    said = subprocess.run(run, cwd=expert.folder, capture_output=True, text=True, check=True).stdout
+    for name in RELEASABLE:
+        assert auc(said[said.index(f"AUC {name}") :]) == pytest.approx(inside[name], abs=0.01)
 
 
 def test_every_number_that_left_is_in_the_audit_log(room, expert):

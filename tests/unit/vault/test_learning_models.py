@@ -1,8 +1,12 @@
 """Fitted, judged, exported: models of every family, against plain scikit-learn on the same rows."""
 
 import hashlib
+import io
+import re
 import warnings
+import zipfile
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,7 +48,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from support.learning import desk_of, fit_of
+from support.learning import desk_of, fit_of, sides
 from support.rooms import Room, people
 
 from cleanroom_kernel.plan.models import Inspect, Task
@@ -52,6 +56,7 @@ from cleanroom_kernel.plan.schema import Column, DType
 from cleanroom_kernel.protocol.release import Refusal, Release
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.export import export
+from cleanroom_kernel.vault.reporting import policy_version
 
 NUMBERS = ("age", "cost", "pressure")
 MIXED = ("age", "cost", "los", "sex", "ward")
@@ -259,3 +264,32 @@ def test_boosting_that_the_rules_are_not_made_for_says_what_to_write(words, desk
     refusal = export(fit_of(desk.room_table, UNLIKE[words], NUMBERS, "hiv"), "model.skops", desk)
     assert isinstance(refusal, Refusal)
     assert words in refusal.message
+
+
+# -- reports ----------------------------------------------------------------------------------------------------------
+def test_a_report_tells_train_and_test_and_lies_in_the_file(desk):
+    train, _ = sides(desk.room_table)
+    fit = fit_of(train, make_pipeline(StandardScaler(), LogisticRegression()), NUMBERS, "hiv")
+    artifact = export(fit, "model.skops", desk).payload
+    (line,) = [line for line in artifact.report.splitlines() if "Train and test" in line]
+    on_train, held_out = (float(number) for number in re.findall(r"roc_auc_score ([\d.]+) .*, ([\d.]+) on", line)[0])
+    assert 0.5 < held_out < 1
+    assert abs(on_train - held_out) < 0.1
+    told = [release.payload.values[0][0] for release in desk.beside]
+    assert told == pytest.approx([on_train, held_out], rel=1e-3)
+    assert f"version {policy_version(desk.policy)}" in artifact.report
+    with zipfile.ZipFile(io.BytesIO(artifact.content)) as file:
+        assert file.read("README.md").decode() == artifact.report
+
+
+def test_a_model_of_all_rows_has_nothing_held_out(desk):
+    model, features, target, task = MODELS["LogisticRegression"]
+    assert (
+        "nothing was held out"
+        in export(fit_of(desk.room_table, model, features, target, task), "m.skops", desk).payload.report
+    )
+
+
+def test_another_number_in_the_policy_is_another_version(desk):
+    other = msgspec.structs.replace(desk.policy, minimum_units=desk.policy.minimum_units + 1)
+    assert policy_version(other) != policy_version(desk.policy) == policy_version(msgspec.structs.replace(desk.policy))
