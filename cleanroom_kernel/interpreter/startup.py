@@ -16,6 +16,7 @@ from cleanroom_kernel.interpreter import (
     distributions,
     hooks_numpy,
     hooks_pandas,
+    hooks_scipy,
     hooks_seaborn,
     hooks_sklearn,
     inert,
@@ -59,6 +60,7 @@ def start(vault_socket: socket.socket, shell: Any) -> Room:
     hooks_pandas.install(room)
     hooks_sklearn.install(room)
     plots.install()
+    hooks_scipy.install()
     hooks_seaborn.install()
     magics.install(shell, room)
     shell.push({"room": room})

@@ -28,7 +28,7 @@ import pandas as pd
 from msgspec import Struct
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from cleanroom_kernel.interpreter import connection, hooks_pandas, hooks_seaborn, hooks_sklearn, plots
+from cleanroom_kernel.interpreter import connection, hooks_pandas, hooks_scipy, hooks_seaborn, hooks_sklearn, plots
 from cleanroom_kernel.interpreter.errors import CleanRoomError
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle
 from cleanroom_kernel.plan.nodes import PlanError
@@ -90,6 +90,7 @@ class Stage:
         hooks_sklearn.prepare()
         plots.install()
         hooks_seaborn.install()
+        hooks_scipy.install()
         self._ward, self._clinic = world(), learning_world(300)
         self._names = _shared_names()
 
