@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--headless", action="store_true", help="execute the notebook, print its AUC and the ledger")
     parser.add_argument("--directory", type=Path, default=Path(".demo"), help="where to keep everything")
     parser.add_argument("--patients", type=int, default=20_000, help="size of the synthetic hospital")
+    parser.add_argument("--no-lab", action="store_true", help="serve until stopped; JupyterLab runs elsewhere")
     parser.add_argument("--port", type=int, default=8888, help="JupyterLab's port")
     parser.set_defaults(run=run)
 
@@ -56,8 +58,14 @@ def run(options: argparse.Namespace) -> int:
 
             execute(expert)
             _print_ledger(settings)
+        elif options.no_lab:
+            _prepare_lab(place, expert, Path.cwd())
+            _prepare_owner(settings, address)
+            print(f"The room is open. Its expert's notebooks are in {expert}. Stop with Ctrl-C.", flush=True)
+            _wait_to_be_stopped()
         else:
-            _open_lab(expert, options.port)
+            _prepare_owner(settings, address)
+            _open_lab(expert, options.port, _prepare_lab(place, expert, expert))
     return 0
 
 
@@ -153,6 +161,31 @@ def _prepare_expert(place: Path, settings: Settings, address: Address, *, own_ta
     return expert
 
 
+def _prepare_owner(settings: Settings, address: Address) -> None:
+    """The owner's panel of the same JupyterLab. In earnest the two roles sit at two machines."""
+    from cleanroom_kernel.kernel import ownerlab  # loads Jupyter's server, as above
+
+    with database(settings).begin() as connection:
+        auth.revoke(connection, "demo-owner")
+        invitation = auth.invite(connection, "demo-owner", auth.Kind.OWNER)
+    ownerlab.save(ownerlab.parse(address.owner_invitation(invitation.token)))
+
+
+def _prepare_lab(place: Path, expert: Path, root: Path) -> dict[str, str]:
+    """`root` is the folder that JupyterLab shows."""
+    from cleanroom_kernel.cli import demolab  # likewise
+
+    notebook = next(path for path in sorted(expert.glob("*.ipynb")) if not path.stem.endswith("-executed"))
+    return demolab.prepare(place / "lab", os.path.relpath(notebook, root))
+
+
+def _wait_to_be_stopped() -> None:
+    """Until Ctrl-C, or SIGTERM, which is taken for it so that the server is stopped too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    while True:
+        signal.pause()
+
+
 def _print_ledger(settings: Settings) -> None:
     print("\nWhat was asked, and what left the room:")
     with audit.reading(audit.engine(settings.state)) as connection:
@@ -173,11 +206,10 @@ def _line(event: audit.Released | audit.Withheld | audit.Refused) -> str:
     return f"  released  {title} ({event.units} patients{hidden})"
 
 
-def _open_lab(expert: Path, port: int) -> None:
+def _open_lab(expert: Path, port: int, environment: dict[str, str]) -> None:
     print(f"Opening JupyterLab on {expert}. The expert's kernel is 'Clean Room'. Stop with Ctrl-C.", flush=True)
-    notebook = next(iter(sorted(expert.glob("*.ipynb"))))
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--LabApp.news_url=None"]
-    command += [f"--ServerApp.root_dir={expert}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    command += [f"--ServerApp.root_dir={expert}"]
     if os.geteuid() == 0:
         command.append("--allow-root")
-    subprocess.run(command, check=False)
+    subprocess.run(command, check=False, env={**os.environ, **environment})
