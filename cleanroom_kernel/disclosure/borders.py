@@ -24,8 +24,10 @@ class Borders(Struct, frozen=True):
     jitter: int
 
     @classmethod
-    def of(cls, key: bytes, policy: PolicySnapshot) -> Borders:
-        return cls(blake2b(b"borders", key=key, digest_size=32).digest(), policy.minimum_units, policy.jitter)
+    def of(cls, key: bytes, policy: PolicySnapshot, *, mixed: bool = False) -> Borders:
+        """`mixed` where rows are chosen by several columns at once."""
+        jitter = policy.mixed_jitter if mixed else policy.jitter
+        return cls(blake2b(b"borders", key=key, digest_size=32).digest(), policy.minimum_units, jitter)
 
     def least(self, counts: Integers, unit_set: Callable[[int], BitMap]) -> Integers:
         """The border of each of several sets. Only sets in reach of the jitter need to be looked at."""

@@ -151,7 +151,8 @@ class Statistics(Struct, frozen=True, eq=False):
 class Candidate(Struct, frozen=True, eq=False):
     """A table of statistics. `public_labels[i]` says that naming row i tells nothing.
 
-    `has_units` is False for tables that belong to nobody: their numbers are shown as they are.
+    `has_units` is False for tables that belong to nobody: their numbers are shown as they are. `mixed` says that rows
+    or groups were chosen by several columns at once.
     """
 
     asker: Asker
@@ -162,21 +163,29 @@ class Candidate(Struct, frozen=True, eq=False):
     public_labels: Booleans
     columns: tuple[Statistics, ...]
     has_units: bool = True
+    mixed: bool = False
 
 
 # -- scores of models -------------------------------------------------------------------------------------------------
 class EvaluationEvidence(Struct, frozen=True, eq=False):
-    """`units_per_class` is empty where there are no classes; `influence` bounds what one unit can do to the score."""
+    """`units_per_class` is empty where there are no classes; `influence` bounds what one unit can do to the score.
+
+    `by_unit` is the footprint of the same rows of which only the unit is looked at.
+    """
 
     units: int
     units_per_class: tuple[int, ...]
     influence: float
     effective_units: float
     footprint: Footprint
+    by_unit: Footprint
 
 
 class EvaluationCandidate(Struct, frozen=True, eq=False):
-    """One score of one set of rows. `measure` is the same for scores of the same predictions against the same truth."""
+    """One score of one set of rows. `measure` is the same for scores of the same predictions against the same truth.
+
+    `beside` are the measures of the columns that it is made of: an accuracy of a constant is a mean of the truth.
+    """
 
     asker: Asker
     question: str
@@ -185,13 +194,15 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     measure: str
     value: float  # NaN where the score is undefined
     linear: bool = False  # a mean over rows: scores of parts give away that of the rest
+    beside: tuple[str, ...] = ()
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
 class ModelEvidence(Struct, frozen=True, eq=False):
     """Findings of the family's structural rules; empty means that the model may be released.
 
-    `units_per_class` is empty where there are no classes; `effective_units` counts units by their weights.
+    `units_per_class` is empty where there are no classes; `effective_units` counts units by their weights; `by_unit` is
+    the footprint of the same rows of which only the unit is looked at.
     """
 
     units: int
@@ -199,6 +210,7 @@ class ModelEvidence(Struct, frozen=True, eq=False):
     effective_units: float
     findings: tuple[str, ...]
     footprint: Footprint
+    by_unit: Footprint
 
 
 class Attribute(Struct, frozen=True, eq=False):
@@ -213,7 +225,8 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     """A fitted model: that it was fitted (FitSummary), one attribute of it, or its file.
 
     A FitSummary is released whatever the findings, which it names; the others only without findings. `measure` is the
-    same for models with the same features and target: their training sets are compared.
+    same for models with the same features and target: their training sets are compared. `beside` names the columns of
+    the target, for models of other features.
     """
 
     asker: Asker
@@ -222,6 +235,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     measure: str
     payload: FitSummary | Attribute | Artifact
     numbers: int  # learned values that this release shows
+    beside: tuple[str, ...] = ()
 
 
 AnyCandidate = Candidate | EvaluationCandidate | ModelCandidate

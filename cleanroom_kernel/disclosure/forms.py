@@ -13,7 +13,7 @@ Promise: `form_of` is total. What it does not know is free.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -125,6 +125,38 @@ def _forms_of(expressions: tuple[Expression, ...], over: Relation) -> list[Form]
         measure = measures.step(node, tuple(argument.loose for argument in arguments), loose, False)
         found[id(node)] = _step(_Place(node, types[id(node)], measure, over), arguments, columns)
     return [found[id(expression)] for expression in expressions]
+
+
+# -- selections -------------------------------------------------------------------------------------------------------
+def is_mixed(over: Relation, keys: Iterable[Expression] = ()) -> bool:
+    """Whether rows or groups are chosen by several columns at once in another way than one condition after another:
+    whoever is positive, or one of these nine. So a group can be filled up until one patient decides if it is shown.
+    """
+    chosen = [(node.where, node.over) for node in postorder(over) if isinstance(node, Filter)]
+    conditions = [(part, relation) for where, relation in chosen for part in _one_after_another(where)]
+    return any(
+        len(measures.columns_of(of, relation)) > 1 and not _is_of_one_measure(of, relation)
+        for of, relation in (*conditions, *((key, over) for key in keys))
+    )
+
+
+def _one_after_another(condition: Expression) -> list[Expression]:
+    """The conditions of which all must hold."""
+    found, left = [], [condition]
+    while left:
+        part = left.pop()
+        if isinstance(part, Call) and part.function is Function.AND:
+            left.extend(part.arguments)
+        else:
+            found.append(part)
+    return found
+
+
+def _is_of_one_measure(of: Expression, over: Relation) -> bool:
+    """A length of stay beyond seven days is one condition, though a stay is made of two dates."""
+    inputs = [child for child in children(of) if isinstance(child, Expression) and not isinstance(child, Literal)]
+    found = _forms_of((of, *inputs), over)
+    return found[0].natural or (bool(inputs) and all(form.natural for form in found[1:]))
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
@@ -398,9 +430,7 @@ def _multiply(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
     if terms is None:
         return None
     core = place.core(named=(one.core, other.core))
-    return Form(
-        core, place.field, place.loose, terms, one.scale * other.scale, free=False, nulls=_nulls(arguments)
-    )
+    return Form(core, place.field, place.loose, terms, one.scale * other.scale, free=False, nulls=_nulls(arguments))
 
 
 def _divide(place: _Place, arguments: tuple[Form, ...]) -> Form | None:

@@ -134,7 +134,7 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
     charged = _charged(candidate)
     if case.is_overcharged(charged):
         return case.free_budget()
-    borders = case.ledger.borders(case.policy)
+    borders = case.ledger.borders(case.policy, mixed=candidate.mixed)
     findings = [
         findings_on(column, numbers, case.policy, borders)
         for column, numbers in zip(candidate.columns, evidence, strict=True)
@@ -275,7 +275,9 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     value = show_score(candidate, evidence, case.policy)
     claim = Claim(evidence.footprint, candidate.name, "", value)
     judged = case.judge(candidate.measure, [claim], linear=candidate.linear)
-    if not _all_passed(findings) or not (judged.passed.all() or judged.repeated):
+    beside = [Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside]
+    stands = _stand(beside, case) or bool(judged.repeated)
+    if not _all_passed(findings) or not stands or not (judged.passed.all() or judged.repeated):
         return case.withhold(failed(findings))
     value = judged.repeated.get(0, value)
     facts = case.facts(
@@ -288,9 +290,15 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     )
     row: tuple[Label, ...] = ()
     grid = Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),))
-    return case.release(
-        facts, grid, [Released(candidate.measure, candidate.linear, [claim] if judged.passed.all() else [])]
-    )
+    if not judged.passed.all():
+        return case.release(facts, grid, [])
+    return case.release(facts, grid, [Released(candidate.measure, candidate.linear, [claim]), *beside])
+
+
+def _stand(released: list[Released], case: _Case) -> bool:
+    """Whether all may stand beside what the room released; each is judged, whatever the others are."""
+    judged = [case.judge(one.measure, one.claims, linear=one.linear) for one in released]
+    return all(bool(one.passed.all()) for one in judged)
 
 
 def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> Answer:
@@ -299,7 +307,13 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
     # That a fit happened shows no number, so it is compared with nothing; what it learned is.
     learned = not isinstance(payload, FitSummary)
     claims = [Claim(evidence.footprint)] if learned else []
-    if not (_all_passed(findings) and case.judge(candidate.measure, claims, linear=False).passed.all()):
+    by_unit = [Claim(evidence.by_unit)] if learned else []
+    released = [
+        Released(candidate.measure, False, claims),
+        *(Released(measure, False, by_unit) for measure in candidate.beside),
+    ]
+    stands = _stand(released, case)
+    if not (_all_passed(findings) and stands):
         return case.withhold(failed(findings))
     if learned and evidence.findings:
         return case.refuse(
@@ -316,7 +330,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
         precision=parameter_precision(case.policy),
     )
     shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload
-    return case.release(facts, shown, [Released(candidate.measure, False, claims)])
+    return case.release(facts, shown, released)
 
 
 def _all_passed(findings: list[Finding]) -> bool:

@@ -83,8 +83,8 @@ class Ledger:
         self.sketcher = Sketcher(key, n_units)
         self.review: Review | None = None  # a question whose candidate goes to the owner instead of to the gate
 
-    def borders(self, policy: PolicySnapshot) -> Borders:
-        return Borders.of(self._key, policy)
+    def borders(self, policy: PolicySnapshot, *, mixed: bool = False) -> Borders:
+        return Borders.of(self._key, policy, mixed=mixed)
 
     def noise(self, statistic: str, footprint: Footprint) -> float:
         """A standard normal number for a number of a free measure."""

@@ -50,6 +50,7 @@ _KEEP_ROWS = (Filter, Take, Assign, Select, Window, Predict)
 _RENUMBER = (Sort, Sample, Split, PerUnit, Concat)
 
 BY_VALUE = "values"  # rows that are made anew each time: told apart by unit and value
+BY_UNIT = "units"  # rows of which only the unit is looked at
 
 
 def space_of(relation: Relation) -> str:

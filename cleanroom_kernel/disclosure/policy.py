@@ -21,6 +21,7 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     preset: str
     minimum_units: int
     jitter: int
+    mixed_jitter: int
     dominance_p: float
     dominance_top: int
     dominance_share: float
@@ -68,6 +69,12 @@ class Policy(HasTraits):
         3,
         min=0,
         help="Up to this much is added to the least number, fixed for each set of patients, to blur the border.",
+    )
+    mixed_jitter = Int(
+        50,
+        min=0,
+        help="The same where rows or groups are chosen by several columns at once, so that they could be filled up "
+        "until one patient decides whether they are shown.",
     )
     dominance_p = Float(
         0.10, min=0, help="p% rule: all but the two largest contributions must be at least this share of the largest."
@@ -141,38 +148,27 @@ class Policy(HasTraits):
             if name not in known:
                 raise PolicyError(f"There is no policy setting {name!r}. Settings are: {', '.join(sorted(known))}.")
         preset = settings.get("preset", "standard")
-        if preset not in PRESETS:
-            raise PolicyError(f"There is no preset {preset!r}. Presets are: {', '.join(PRESETS)}.")
-        try:
-            return cls(**{**PRESETS[preset], **settings})
-        except TraitError as wrong:
-            raise PolicyError(str(wrong)) from None
-
-    def snapshot(self) -> PolicySnapshot:
-        return PolicySnapshot(**{name: getattr(self, name) for name in PolicySnapshot.__struct_fields__})
-
-
-PRESETS: dict[str, dict[str, Value]] = {
+        if preset not in PRESETS: dict[str, dict[str, Value]] = {
     "standard": {},
     "strict": {
-        "minimum_units": 20, "jitter": 5, "dominance_p": 0.15, "dominance_share": 0.75, "effective_units": 20.0,
-        "count_base": 10, "significant_digits": 3, "parameter_digits": 5, "released_share": 0.05, "released_floor": 40,
-        "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000, "labels": 100, "free_answers": 20,
-        "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025, "held_out_scores": False,
+        "minimum_units": 20, "jitter": 5, "mixed_jitter": 100, "dominance_p": 0.15, "dominance_share": 0.75,
+        "effective_units": 20.0, "count_base": 10, "significant_digits": 3, "parameter_digits": 5,
+        "released_share": 0.05, "released_floor": 40, "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000,
+        "labels": 100, "free_answers": 20, "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025,
+        "held_out_scores": False,
     },
     "relaxed": {
-        "minimum_units": 5, "jitter": 0, "dominance_share": 0.90, "effective_units": 2.5, "released_share": 0.25,
-        "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000, "free_answers": 80,
-        "evaluation_units": 20, "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
+        "minimum_units": 5, "jitter": 0, "mixed_jitter": 20, "dominance_share": 0.90, "effective_units": 2.5,
+        "released_share": 0.25, "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000,
+        "free_answers": 80, "evaluation_units": 20, "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
     },
     "permissive": {
-        "minimum_units": 0, "jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0, "effective_units": 0.0,
-        "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
+        "minimum_units": 0, "jitter": 0, "mixed_jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0,
+        "effective_units": 0.0, "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
         "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
         "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "labels": 10**9,
-        "free_answers": 10**9, "free_noise": 0.0,
-        "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0,
-        "leaf_share": 1e9, "keyed_seeds": False,
+        "free_answers": 10**9, "free_noise": 0.0, "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0,
+        "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "keyed_seeds": False,
     },
 }  # fmt: skip
 

@@ -103,7 +103,8 @@ DATA: tuple[Rule, ...] = (
         "C1",
         "minimum count",
         "At least {minimum_units} patients stand behind every number, and up to {jitter} more: how many is fixed for "
-        "each set of patients and not told.",
+        "each set of patients and not told. Up to {mixed_jitter} more stand there where rows or groups are chosen by "
+        "several columns at once.",
         "disclosure.checks.units",
     ),
     Rule(

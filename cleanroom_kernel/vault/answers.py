@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanroom_kernel.disclosure import measures
+from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import Asker, Candidate
+from cleanroom_kernel.disclosure.forms import is_mixed
 from cleanroom_kernel.disclosure.gate import decide, recall, refuse
 from cleanroom_kernel.disclosure.judge import passes
 from cleanroom_kernel.disclosure.measures import Conditions
@@ -72,18 +74,20 @@ def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
     rows = _rows(summary.over, measured_of, [key.of for key in summary.by], desk)
     found = _groups(summary, rows, desk)
     cells = Cells(found.codes, _selections(summary, found))
-    body = Columns(rows, cells, desk.policy.minimum_units, desk.ledger.borders(desk.policy))
+    mixed = summary.over.has_units and is_mixed(summary.over, [key.of for key in summary.by])
+    borders = desk.ledger.borders(desk.policy, mixed=mixed)
+    body = Columns(rows, cells, desk.policy.minimum_units, borders)
     measured = [body.column(column.name, column.statistic) for column in summary.columns]
     labels, public = found.labels, found.public
     if summary.margins:
         totals = _margins(found)
         measured = [
-            _with_totals(part, column, summary, totals, rows, found, desk)
+            _with_totals(part, column, summary, totals, rows, found, borders, desk)
             for part, column in zip(measured, summary.columns, strict=True)
         ]
         labels = [*labels, *(label for total in totals for label in total.labels)]
         public = np.concatenate([public, *(total.public for total in totals)])
-    return _decided(summary, asker, desk, tuple(key.name for key in summary.by), labels, public, measured)
+    return _decided(summary, asker, desk, tuple(key.name for key in summary.by), labels, public, measured, mixed)
 
 
 def _groups(summary: Summary, rows: Rows, desk: Desk) -> Groups:
@@ -132,10 +136,10 @@ def _with_totals(
     totals: list[Groups],
     rows: Rows,
     found: Groups,
+    borders: Borders,
     desk: Desk,
 ) -> Measurement:
     """A column with its totals below. Rows of cells that are not shown are in no total (rule C13)."""
-    borders = desk.ledger.borders(desk.policy)
     shown: NDArray[np.bool_] = np.ones(found.number, dtype=bool)
     if rows.over.has_units:
         shown = passes(*part, desk.policy, borders)
@@ -152,7 +156,8 @@ def _correlation(correlation: Correlation, asker: Asker, desk: Desk) -> Answer:
     rows = _rows(correlation.over, [column.of for column in correlation.columns], [], desk)
     measured = pairs(correlation, rows, desk.policy.minimum_units)
     labels: list[tuple[Label, ...]] = [(column.name,) for column in correlation.columns]
-    return _decided(correlation, asker, desk, ("",), labels, np.ones(len(labels), dtype=bool), measured)
+    mixed = correlation.over.has_units and is_mixed(correlation.over)
+    return _decided(correlation, asker, desk, ("",), labels, np.ones(len(labels), dtype=bool), measured, mixed)
 
 
 def _rows(over: Relation, measured: list[Expression], keys: list[Expression], desk: Desk) -> Rows:
@@ -175,6 +180,7 @@ def _decided(
     labels: list[tuple[Label, ...]],
     public: NDArray[np.bool_],
     measured: list[Measurement],
+    mixed: bool,
 ) -> Answer:
     candidate = Candidate(
         asker=asker,
@@ -185,5 +191,6 @@ def _decided(
         public_labels=public,
         columns=tuple(column for column, _ in measured),
         has_units=aggregate.over.has_units,
+        mixed=mixed,
     )
     return decide(candidate, tuple(evidence for _, evidence in measured), desk.policy, desk.ledger)

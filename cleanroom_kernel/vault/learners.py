@@ -23,7 +23,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import Footprint
 from cleanroom_kernel.disclosure.footprint import Sketcher, footprint
-from cleanroom_kernel.disclosure.measures import BY_VALUE
+from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.models import Fit, Method, Task
@@ -64,6 +64,7 @@ class Counted(Struct, frozen=True, eq=False):
     units_per_class: tuple[int, ...]
     effective_units: float
     footprint: Footprint
+    by_unit: Footprint
 
 
 class Learners:
@@ -236,6 +237,7 @@ def _count(model: BaseEstimator, rows: Training, sketcher: Sketcher) -> Counted:
         units_per_class=classes,
         effective_units=min(_effective(rows, weights) for weights in _weights(model, rows)),
         footprint=footprint(rows.units, content, sketcher, BY_VALUE),
+        by_unit=footprint(rows.units, rows.units.astype(np.int64), sketcher, BY_UNIT),
     )
 
 

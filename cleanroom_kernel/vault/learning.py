@@ -22,12 +22,13 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.footprint import footprint
+from cleanroom_kernel.disclosure.forms import form_of
 from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
-from cleanroom_kernel.disclosure.measures import BY_VALUE
+from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation
-from cleanroom_kernel.plan.expressions import Expression, Named
+from cleanroom_kernel.plan.expressions import Expression, Named, type_of
 from cleanroom_kernel.plan.models import Fit, Inspect
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
@@ -120,13 +121,15 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
     rows, units = _rows(metric, desk)
     with quietly("score", few=few(units, desk.learners.borders)):
         scored = score(metric.score, rows, dict(metric.options), of_a_model=bool(used_by(metric)))
-    content = units.astype(np.int64) * _ODD ^ _content(rows).view(np.int64)
+    content = units.astype(np.int64) * _ODD ^ _content(rows)
+    sketcher = desk.ledger.sketcher
     evidence = EvaluationEvidence(
         units=rows.n_units,
         units_per_class=(*scored.counts, *_sides_of_conditions((metric.truth, *metric.predicted), metric.over, desk)),
         influence=scored.influence,
         effective_units=scored.effective,
-        footprint=footprint(units, content, desk.ledger.sketcher, BY_VALUE),
+        footprint=footprint(units, content, sketcher, BY_VALUE),
+        by_unit=footprint(units, units.astype(np.int64), sketcher, BY_UNIT),
     )
     candidate = EvaluationCandidate(
         asker=asker_of(desk),
@@ -136,6 +139,7 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
         measure=_measure(metric),
         value=scored.value,
         linear=is_linear(metric.score),
+        beside=tuple(f"sum of {column}" for column in sorted(columns_of(metric.truth, metric.over))),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
@@ -171,7 +175,7 @@ def _content(rows: Rows) -> Any:
 
     predicted = rows.predicted if rows.predicted.ndim > 1 else rows.predicted[:, np.newaxis]
     table = pd.DataFrame({_TRUTH: rows.truth} | {str(place): column for place, column in enumerate(predicted.T)})
-    return pd.util.hash_pandas_object(table, index=False).to_numpy()
+    return pd.util.hash_pandas_object(table, index=False).to_numpy().view(np.int64)
 
 
 def _measure(metric: Metric) -> str:
@@ -248,12 +252,26 @@ def allowed(fit: Fit, desk: Desk) -> Answer:
 
 def findings_of(fit: Fit, desk: Desk) -> tuple[str, ...]:
     """What stands in the way of a release: the model's own findings, and those of models that made its features."""
-    found = list(part_of(fit, desk).all_findings)
+    found = [*part_of(fit, desk).all_findings, *_free(fit, desk)]
     for predict in used_by(fit):
         if not is_open(predict.fit, desk):
             found.append(f"Its features were made by {predict.fit.estimator.name.rpartition('.')[2]}.")
             found += findings_of(predict.fit, desk)
     return tuple(dict.fromkeys(found))
+
+
+def _free(fit: Fit, desk: Desk) -> list[str]:
+    """Numbers of the expert's choice in a target or in weights could hold one patient's value where coefficients show
+    it: no noise is on those (rule C17).
+    """
+    if desk.policy.minimum_units == 0:
+        return []
+    given = (("target", fit.target), ("weights", fit.weight))
+    return [
+        f"Its {what} hold numbers of your choice: use a column, its logarithm, or where(condition, a, b)."
+        for what, of in given
+        if of is not None and form_of(of, fit.over).free and type_of(of, fit.over.fields).dtype.is_numeric
+    ]
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -276,6 +294,7 @@ def _evidence(fit: Fit, findings: tuple[str, ...], desk: Desk) -> ModelEvidence:
         effective_units=counted.effective_units,
         findings=findings,
         footprint=counted.footprint,
+        by_unit=counted.by_unit,
     )
 
 
@@ -297,7 +316,15 @@ def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, nu
         measure=family_measure(fit),
         payload=payload,
         numbers=numbers,
+        beside=targets_of(fit),
     )
+
+
+def targets_of(fit: Fit) -> tuple[str, ...]:
+    """What models of the same target have in common, whatever they are made of: the owner's columns in it."""
+    if fit.target is None:
+        return ()
+    return tuple(f"models of {column}" for column in sorted(columns_of(fit.target, fit.over)))
 
 
 def family_measure(fit: Fit) -> str:

@@ -6,8 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
+from support.learning import LearningRoom, fit_of, named
 from support.rooms import call, col, eq, lit, mean, summary, total, where
 from support.worlds import (
+    KEY,
     N,
     all_stopped,
     both,
@@ -15,14 +18,16 @@ from support.worlds import (
     not_target,
     outcome,
     stopped,
+    table,
     tells_little,
     value,
     world,
 )
 
-from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.forms import form_of, is_mixed
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Cast, Literal, Named, Recode
+from cleanroom_kernel.plan.models import Inspect, Task
 from cleanroom_kernel.plan.relations import Assign, Filter, PerUnit, Reduced, Reduction, Sort
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Refusal, Release
@@ -235,3 +240,99 @@ def test_the_gate_still_answers_conditions_of_many(room_of):
     room = world(room_of, True)
     for measure in (UNDER["where"](OLD), UNDER["product"](OLD), UNDER["added"](OLD)):
         assert not stopped(room.ask(total(patients(room), measure)))
+
+
+# -- groups that are filled up ----------------------------------------------------------------------------------------
+def test_groups_filled_up_to_the_border_do_not_name_who_is_positive(room_of):
+    """In each block of ten, nine are in the group whatever they have; with the tenth, if positive, it were shown."""
+    tenth = call("equal", call("modulo", col("serial"), 10), 0)
+    key = call("where", call("or", col("hiv"), call("not", tenth)), call("floor_divide", col("serial"), 10), NOTHING)
+    room = world(room_of, True)
+    found = table(True)
+    positive = [block for block in range(N // 10) if found["hiv"][block * 10]]
+    answer = room.ask(summary(patients(room), a.Size(), by=(Named("block", key),)))
+    named = set() if stopped(answer) else {label for (label,) in answer.payload.rows}
+    assert len(named & set(positive)) <= 0.05 * len(positive)
+
+
+@pytest.mark.parametrize(
+    ("condition", "mixed"),
+    [
+        (call("greater", col("age"), 60), False),
+        (call("and", call("greater", col("age"), 60), col("hiv")), False),
+        (call("or", call("greater", col("age"), 60), call("less", col("age"), 20)), False),
+        (call("greater", call("multiply", col("age"), col("cost")), 60), False),
+        (call("or", call("greater", col("age"), 60), col("hiv")), True),
+        (call("greater", call("add", col("age"), times(100, col("positive"))), 60), True),
+        (call("not", call("and", call("greater", col("age"), 60), col("hiv"))), True),
+    ],
+)
+def test_conditions_that_mix_columns_are_told_from_those_that_follow_each_other(room_of, condition, mixed):
+    room = world(room_of, True)
+    assert is_mixed(where(patients(room), condition)) is mixed
+    assert is_mixed(patients(room), [condition]) is (mixed or condition.function.value == "and")
+
+
+# -- scores and models ------------------------------------------------------------------------------------------------
+def everybody(room):
+    return patients(room)
+
+
+def others(room):
+    return where(patients(room), not_target())
+
+
+def accuracy(rows):
+    return lambda room: a.Metric(rows(room), a.Score.ACCURACY, SECRET, (lit(1),))
+
+
+SECRET = col("positive")
+
+
+@pytest.mark.parametrize("first", ["mean", "accuracy"])
+def test_a_score_of_a_constant_is_compared_with_the_mean_of_the_truth(tmp_path, first):
+    numbers = itertools.count()
+
+    def room_of(tables, **options):
+        return LearningRoom(tables, tmp_path / str(next(numbers)), **options)
+
+    one = {"mean": lambda room: mean(everybody(room), SECRET), "accuracy": accuracy(everybody)}[first]
+    other = {"mean": accuracy(others), "accuracy": lambda room: mean(others(room), SECRET)}[first]
+    for earlier, last in both(room_of, one, other):
+        assert not stopped(earlier)
+        assert stopped(last)
+
+
+TWINS = {
+    "the same": lambda column: column,
+    "absolute": lambda column: call("absolute", column),
+    "shifted": lambda column: add(column, 1),
+    "by another column": lambda column: times(column, call("divide", col("age"), col("age"))),
+}
+
+
+@pytest.mark.parametrize("feature", TWINS)
+@pytest.mark.parametrize("target", ["the same", "absolute", "by another column"])
+def test_models_of_one_target_are_compared_whatever_they_are_made_of(tmp_path, feature, target):
+    """With the target and without: the difference of two coefficients would tell the secret."""
+
+    def coefficients(rows, number):
+        room = LearningRoom({"patients": table(True)}, tmp_path / str(number), key=KEY)
+        features = (Named("x", TWINS[feature](col("cost"))),)
+        first = fit_of(patients(room), LinearRegression(), named("cost"), SECRET, Task.REGRESS)
+        second = fit_of(rows(room), LinearRegression(), features, TWINS[target](SECRET), Task.REGRESS)
+        return [room.ask(Inspect(fit, "coef_")) for fit in (first, second)]
+
+    assert [stopped(answer) for answer in coefficients(others, 0)] == [False, True]
+    assert [stopped(answer) for answer in coefficients(everybody, 1)] == [False, False]
+
+
+@pytest.mark.parametrize("given", ["target", "weight"])
+def test_a_model_of_a_free_target_or_free_weights_is_not_shown(tmp_path, given):
+    room = LearningRoom({"patients": table(True)}, tmp_path, key=KEY)
+    free = call("subtract", 1.0, times(1e-3, times(ONE_IF_TARGET["clip"], SECRET)))
+    target, weight = (add(col("age"), free), None) if given == "target" else (col("age"), free)
+    fit = fit_of(patients(room), LinearRegression(), named("cost"), target, Task.REGRESS, weight=weight)
+    answer = room.ask(Inspect(fit, "coef_"))
+    assert isinstance(answer, Refusal)
+    assert "of your choice" in answer.message

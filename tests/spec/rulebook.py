@@ -39,7 +39,7 @@ MANUAL = Path(__file__).parents[2] / "docs" / "generated" / "specs.md"
 
 # A least number of three patients instead of ten, no jitter, nothing rounded: tables stay short enough to read.
 SMALL = {
-    "minimum_units": 3, "jitter": 0, "effective_units": 2.0, "count_base": 1, "unit_share": 0.5,
+    "minimum_units": 3, "jitter": 0, "mixed_jitter": 0, "effective_units": 2.0, "count_base": 1, "unit_share": 0.5,
     "influence_rounding": False, "significant_digits": 17,
 }  # fmt: skip
 

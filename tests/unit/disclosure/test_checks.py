@@ -151,16 +151,19 @@ FOOTPRINT = Footprint(BitMap(range(60)), np.zeros(4, dtype=np.uint32), "")
 )
 def test_a_score_needs_enough_units_of_each_class(changes):
     good = {"units": 60, "units_per_class": (30, 30), "influence": 0.1, "effective_units": 60.0}
-    assert not failed(checks.evaluation_findings(EvaluationEvidence(**good, footprint=FOOTPRINT), 10, STANDARD))
-    bad = EvaluationEvidence(**{**good, **changes}, footprint=FOOTPRINT)
+    enough = EvaluationEvidence(**good, footprint=FOOTPRINT, by_unit=FOOTPRINT)
+    assert not failed(checks.evaluation_findings(enough, 10, STANDARD))
+    bad = EvaluationEvidence(**{**good, **changes}, footprint=FOOTPRINT, by_unit=FOOTPRINT)
     assert failed(checks.evaluation_findings(bad, 10, STANDARD))
 
 
 @pytest.mark.parametrize("changes", [{"units": 9}, {"units_per_class": (51, 9)}, {"effective_units": 4.0}])
 def test_a_fit_needs_enough_units_of_each_class(changes):
     good = {"units": 60, "units_per_class": (30, 30), "effective_units": 60.0, "findings": ()}
-    assert not failed(checks.model_findings(ModelEvidence(**good, footprint=FOOTPRINT), 10, STANDARD))
-    assert failed(checks.model_findings(ModelEvidence(**{**good, **changes}, footprint=FOOTPRINT), 10, STANDARD))
+    enough = ModelEvidence(**good, footprint=FOOTPRINT, by_unit=FOOTPRINT)
+    few = ModelEvidence(**{**good, **changes}, footprint=FOOTPRINT, by_unit=FOOTPRINT)
+    assert not failed(checks.model_findings(enough, 10, STANDARD))
+    assert failed(checks.model_findings(few, 10, STANDARD))
 
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "permissive"])

@@ -226,7 +226,7 @@ def footprint(units, seed=0):
 def score(room, value=0.8123456, question="q", units=range(200), measure="m", name="accuracy_score", **evidence):
     candidate = EvaluationCandidate(ASKER, question, "a score", name, measure, value)
     facts = {"units": len(units), "units_per_class": (90, 110), "influence": 1 / 200, "effective_units": 200.0}
-    found = EvaluationEvidence(**{**facts, **evidence}, footprint=footprint(units))
+    found = EvaluationEvidence(**{**facts, **evidence}, footprint=footprint(units), by_unit=footprint(units))
     return gate.decide(candidate, found, room.policy, room.ledger)
 
 
@@ -271,7 +271,7 @@ FILE = Artifact("model.skops", "00", b"bytes", (), "report")
 def model(room, payload=SUMMARY, question="q", units=range(200), **evidence):
     candidate = ModelCandidate(ASKER, question, "a model", "linear on x", payload, numbers=4)
     facts = {"units": len(units), "units_per_class": (), "effective_units": 200.0, "findings": ()}
-    found = ModelEvidence(**{**facts, **evidence}, footprint=footprint(units))
+    found = ModelEvidence(**{**facts, **evidence}, footprint=footprint(units), by_unit=footprint(units))
     return gate.decide(candidate, found, room.policy, room.ledger)
 
 

@@ -269,7 +269,7 @@ def test_what_has_no_rule_is_a_bug_and_not_a_measure():
     with pytest.raises(AssertionError, match="unhandled statistic"):
         kinds.kind_of(Statistic(), VISITS)
     with pytest.raises(AssertionError, match="unhandled statistic"):
-        words._statistic(Statistic())
+        words._statistic(Statistic(), frozenset())
     with pytest.raises(AssertionError, match="unhandled aggregate"):
         words.describe(Unknown())
     with pytest.raises(AssertionError, match="unhandled relation"):
