@@ -132,6 +132,12 @@ def extreme(function: Function) -> Builder:
 def fillna(of: Term, value: Operand = None) -> Expression:
     if isinstance(value, (dict, pd.Series)):
         raise HandleError("fillna takes one value or one column here.", suggestion="Fill with a constant or a column.")
+    constant_ = not isinstance(value, Term) and plain(value) is not None
+    if constant_ and common((literal(value, of.dtype).dtype, of.dtype)) is None:
+        raise HandleError(
+            f"A column has one type in the room, so one of {of.dtype.value}s cannot be filled with {plain(value)!r}.",
+            suggestion="df.fillna({'column': value}) fills the columns that it names.",
+        )
     return call(Function.COALESCE, of, value)
 
 

@@ -210,7 +210,9 @@ def _agree(ours: Any, theirs: Any) -> None:
         same = ours == theirs if isinstance(theirs, str) else np.isclose(float(ours), float(theirs), equal_nan=True)
         assert same, "another value"
     elif isinstance(theirs, (list, set, dict, tuple)) and all(isinstance(each, (str, int, float)) for each in theirs):
-        assert type(ours) is type(theirs), "another kind"
+        assert any(isinstance(ours, kind) and isinstance(theirs, kind) for kind in (list, set, dict, tuple)), (
+            "another kind"
+        )
         assert len(ours) == len(theirs), "another length"
     elif isinstance(theirs, np.ndarray) and theirs.ndim and theirs.dtype.kind in "iuf" and theirs.size < 100:
         np.testing.assert_allclose(np.asarray(ours, dtype=float), theirs, rtol=1e-6)
