@@ -295,7 +295,7 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     return case.release(facts, grid, [Released(candidate.measure, candidate.linear, [claim]), *beside])
 
 
-def _stand(released: list[Released], case: _Case) -> bool:
+def _stand(released: list[Released], case: Case) -> bool:
     """Whether all may stand beside what the room released; each is judged, whatever the others are."""
     judged = [case.judge(one.measure, one.claims, linear=one.linear) for one in released]
     return all(bool(one.passed.all()) for one in judged)

@@ -148,7 +148,18 @@ class Policy(HasTraits):
             if name not in known:
                 raise PolicyError(f"There is no policy setting {name!r}. Settings are: {', '.join(sorted(known))}.")
         preset = settings.get("preset", "standard")
-        if preset not in PRESETS: dict[str, dict[str, Value]] = {
+        if preset not in PRESETS:
+            raise PolicyError(f"There is no preset {preset!r}. Presets are: {', '.join(PRESETS)}.")
+        try:
+            return cls(**{**PRESETS[preset], **settings})
+        except TraitError as wrong:
+            raise PolicyError(str(wrong)) from None
+
+    def snapshot(self) -> PolicySnapshot:
+        return PolicySnapshot(**{name: getattr(self, name) for name in PolicySnapshot.__struct_fields__})
+
+
+PRESETS: dict[str, dict[str, Value]] = {
     "standard": {},
     "strict": {
         "minimum_units": 20, "jitter": 5, "mixed_jitter": 100, "dominance_p": 0.15, "dominance_share": 0.75,
