@@ -103,7 +103,7 @@ def _held(asker: Asker, review: Review, title: str, policy: PolicySnapshot, ledg
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case) -> Held:
-    borders = case.ledger.borders(case.policy)
+    borders = case.ledger.borders(case.policy, mixed=candidate.mixed)
     found = [
         findings_on(column, numbers, case.policy, borders)
         for column, numbers in zip(candidate.columns, evidence, strict=True)
@@ -195,16 +195,20 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     if value is None or not math.isfinite(value):
         return Held(None, (_NOTHING,))
     claim = Claim(evidence.footprint, candidate.name, "", value)
+    released = (
+        Released(candidate.measure, candidate.linear, [claim]),
+        *(Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside),
+    )
     findings = failed(evaluation_findings(evidence, case.border(evidence.footprint), case.policy))
     row: tuple[Label, ...] = ()
     return Held(
         payload=Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),)),
-        findings=(*findings, *_near(candidate.measure, claim, case, linear=candidate.linear)),
+        findings=(*findings, *_near(released, case)),
         output_class=OutputClass.EVALUATION.value,
         units=band_of(evidence.units, case.policy),
         cells=1,
         precision=precision({Kind.MEAN}, case.policy),
-        released=(Released(candidate.measure, candidate.linear, [claim]),),
+        released=released,
     )
 
 
@@ -215,18 +219,22 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> He
         return Held(None, evidence.findings or (_NOTHING,))
     if len(payload.content) > MOST_BYTES:
         return Held(None, (_MANY,))
-    claim = Claim(evidence.footprint)
+    released = (
+        Released(candidate.measure, False, [Claim(evidence.footprint)]),
+        *(Released(measure, False, [Claim(evidence.by_unit)]) for measure in candidate.beside),
+    )
     findings = failed(model_findings(evidence, case.border(evidence.footprint), case.policy))
     return Held(
         payload=payload,
-        findings=(*findings, *_near(candidate.measure, claim, case, linear=False)),
+        findings=(*findings, *_near(released, case)),
         output_class=OutputClass.MODEL.value,
         units=band_of(evidence.units, case.policy),
         cells=candidate.numbers,
         precision=parameter_precision(case.policy),
-        released=(Released(candidate.measure, False, [claim]),),
+        released=released,
     )
 
 
-def _near(measure: str, claim: Claim, case: Case, *, linear: bool) -> tuple[str, ...]:
-    return () if case.judge(measure, [claim], linear=linear).passed.all() else (_NEAR,)
+def _near(released: tuple[Released, ...], case: Case) -> tuple[str, ...]:
+    judged = [case.judge(one.measure, one.claims, linear=one.linear) for one in released]
+    return () if all(bool(one.passed.all()) for one in judged) else (_NEAR,)
