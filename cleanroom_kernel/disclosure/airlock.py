@@ -192,7 +192,7 @@ def _findings(
 # -- scores and models ------------------------------------------------------------------------------------------------
 def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: Case) -> Held:
     value = show_score(candidate, evidence, case.policy)
-    if value is None or not math.isfinite(value):
+    if value is None or not math.isfinite(value) or evidence.units < 2:
         return Held(None, (_NOTHING,))
     claim = Claim(evidence.footprint, candidate.name, "", value)
     released = (

@@ -136,7 +136,7 @@ const owner: JupyterFrontEndPlugin<void> = {
       name: 'cleanroom-kernel:owner-poll',
       factory: () => model.refresh(),
       frequency: { interval: OWNER_POLL_MS, backoff: true },
-      standby: () => !widget?.isVisible || document.hidden
+      standby: () => !widget || widget.isDisposed || document.hidden
     });
     app.commands.addCommand(Command.owner, {
       label: 'Show the Owner’s Panel',

@@ -21,6 +21,18 @@ export class OwnerPanel extends ReactWidget {
     this.node.setAttribute('aria-label', 'Clean Room, owner');
     this.addClass('crk-Panel');
     this.addClass('crk-Owner');
+    model.changed.connect(this._entitle, this);
+  }
+
+  dispose(): void {
+    this.model.changed.disconnect(this._entitle, this);
+    super.dispose();
+  }
+
+  /** How many requests wait is seen from another tab, too. */
+  private _entitle(): void {
+    const { waiting } = this.model;
+    this.title.label = waiting > 0 ? `Clean Room · Owner (${waiting})` : 'Clean Room · Owner';
   }
 
   render(): JSX.Element {
