@@ -5,6 +5,9 @@ what the trees before it say. Leaving out one unit moves it by |rate · g_u + va
 the trees before it as they are. All of it is computed anew from the rows; a model whose leaves are not what comes out
 is not one that these rules are about.
 
+A leaf that would be suppressed in a table is hidden here: its tree then says nothing of its rows, which is zero, and
+the others go on. That a leaf is hidden tells what a suppressed cell tells.
+
 Promise: reads rows, decides nothing beyond the rules it is handed.
 """
 
@@ -24,10 +27,16 @@ from cleanroom_kernel.disclosure.candidate import CellEvidence, Kind
 from cleanroom_kernel.disclosure.evidence import STEPS, summed
 from cleanroom_kernel.disclosure.grouping import Grouped, contributions
 from cleanroom_kernel.disclosure.model_rules import LOSSES, MOST_LEARNING_RATE, Family
-from cleanroom_kernel.disclosure.models import Estimates, Facts, Leaves, Never, findings, shown
+from cleanroom_kernel.disclosure.models import Estimates, Facts, Leaves, Never, findings, passing, shown
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.vault.parts import Floats, Part, Seen, means
 from cleanroom_kernel.vault.parts_trees import importances, snapped
+
+_MOST_HIDDEN = 0.25  # of the leaves
+_HIDDEN = (
+    "Leaves that a table would not show, for want of patients or because nearly all have the same outcome, say nothing "
+    "in the file: what the other trees say counts there."
+)
 
 _SAME = 1e-3  # scikit-learn keeps gradients in single precision
 _NO_BITSETS = np.zeros((0, 8), dtype=np.uint32)
@@ -74,24 +83,25 @@ def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     number = sum(int(tree.is_leaf.sum()) for tree in trees)
     small = number <= policy.leaf_share * seen.n_units
     leaves = list(_leaves(model, trees, seen, policy)) if small else []
-    cells = tuple(leaf.cells for leaf in leaves)
-    facts: list[Facts] = [Leaves(seen.n_units, number, draws=False, cells=cells)]
+    facts: list[Facts] = [Leaves(seen.n_units, number, draws=False, cells=())]
     if seen.weak.any():
         facts.append(Never("it follows features of which a parameter is hidden."))
     if any(leaf.estimates.values.size == 0 for leaf in leaves):
         facts.append(Never("its leaf values are not the plain ones that the rules are made for."))
         return Part(model, Family.BOOSTED, findings=findings(name, tuple(facts), policy), shown=learned)
-    values = [_visible(leaf.estimates, policy) for leaf in leaves]
-    baseline = _visible(_baseline(model, seen), policy)
-    if any(np.isnan(part).any() for part in (*values, baseline)):
-        facts.append(Never("one patient decides too much of a leaf. Raise min_samples_leaf, or clip the target."))
+    values = [shown(leaf.estimates, ~passing(*leaf.cells, policy), policy) for leaf in leaves]
+    baseline = shown(start := _baseline(model, seen), np.zeros(start.values.shape, dtype=bool), policy)
+    hidden = sum(int(np.isnan(part).sum()) for part in values)
+    if np.isnan(baseline).any() or hidden > _MOST_HIDDEN * number:
+        facts.append(Never("too many of its leaves are none that a table would show. Raise min_samples_leaf."))
     found = findings(name, tuple(facts), policy)
     if not found:
         whole = [bool(is_whole) for is_whole in (np.floor(seen.numbers) == seen.numbers).all(axis=0)]
         learned |= {"baseline": baseline}
         for place, (tree, of_leaves) in enumerate(zip(trees, values, strict=True)):
             learned |= _shown_tree(place, tree, of_leaves, whole, policy)
-    return Part(model, Family.BOOSTED, findings=found, shown=learned)
+    notes = (_HIDDEN,) if hidden and not found else ()
+    return Part(model, Family.BOOSTED, findings=found, notes=notes, shown=learned)
 
 
 def trees_of(model: Any) -> list[Tree]:
@@ -238,10 +248,6 @@ def _baseline(model: Any, seen: Seen) -> Estimates:
 
 
 # -- as it may be shown -----------------------------------------------------------------------------------------------
-def _visible(estimates: Estimates, policy: PolicySnapshot) -> Floats:
-    return shown(estimates, np.zeros(estimates.values.shape, dtype=bool), policy)
-
-
 def _shown_tree(
     place: int, tree: Tree, of_leaves: Floats, whole: list[bool], policy: PolicySnapshot
 ) -> dict[str, Floats]:

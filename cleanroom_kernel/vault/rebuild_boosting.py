@@ -1,4 +1,4 @@
-"""Rebuild, boosted trees: as single trees, with a rounded start in place of the first guess.
+"""Rebuild, boosted trees: as single trees, with a rounded start in place of the first guess, and zero where it hides.
 
 Promise: no edges of bins, no scores of training, no counts, gains or sums of an inner node are in a rebuilt model.
 """
@@ -48,7 +48,7 @@ def _predictor(fitted: Any, part: Part, place: int) -> TreePredictor:
     for name in _STRUCTURE:
         nodes[name] = fitted.nodes[name]
     nodes["num_threshold"] = part.shown[f"threshold {place}"]
-    nodes["value"] = part.shown[f"value {place}"]
+    nodes["value"] = np.nan_to_num(part.shown[f"value {place}"])
     none = np.zeros((0, 8), dtype=np.uint32)
     return TreePredictor(nodes, none, none)
 
@@ -73,7 +73,9 @@ def _of_trees(made: Any, part: Part) -> Any:
     made._loss = made._get_loss(sample_weight=None)
     made.train_score_ = np.empty(0)
     trees = [
-        plain_tree(one.tree_, part.shown[f"threshold {place}"], part.shown[f"value {place}"][:, np.newaxis])
+        plain_tree(
+            one.tree_, part.shown[f"threshold {place}"], np.nan_to_num(part.shown[f"value {place}"])[:, np.newaxis]
+        )
         for place, one in enumerate(model.estimators_.ravel())
     ]
     trees = with_importances(trees, part.shown["feature_importances_"])
