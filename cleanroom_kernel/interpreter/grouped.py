@@ -11,11 +11,11 @@ import pandas as pd
 
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.grouping import Grouping
-from cleanroom_kernel.interpreter.handles import Column
+from cleanroom_kernel.interpreter.handles import Column, Frame
 from cleanroom_kernel.interpreter.probes import FrameProbe, Probe, Wanted, wanted
 from cleanroom_kernel.interpreter.reductions import STATISTICS, describing, label_of, statistic
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal
-from cleanroom_kernel.interpreter.results import asked, groups, renumbered
+from cleanroom_kernel.interpreter.results import asked, attributed, groups, number, renumbered, threshold_sign
 from cleanroom_kernel.interpreter.terms import Term
 from cleanroom_kernel.plan import aggregates
 from cleanroom_kernel.plan.aggregates import Statistic, Summary
@@ -160,6 +160,36 @@ def value_counts(grouping: Grouping, normalize: bool, sort: bool, ascending: boo
         return order.sort_index(level=levels, sort_remaining=False, kind="stable")
 
     return asked(question, build, template)
+
+
+def overall(frame: Frame, pairs: dict[str, tuple[Hashable, Any]]) -> pd.DataFrame:
+    """Statistics over all rows, each under its name, as a table of one row."""
+    grouping = Grouping(frame, ())
+    asking = {name: wanted(function, _probe(grouping, label)) for name, (label, function) in pairs.items()}
+    statistics = {name: statistic_of(grouping, found) for name, found in asking.items()}
+    labels = {name: label_of(found.name, pairs[name][0]) for name, found in asking.items()}
+    kinds = {name: _kind(statistics[name], frame._twin[label]) for name, (label, _) in pairs.items()}
+    columns = (aggregates.Column(f"{labels[name]} {i}", of) for i, (name, of) in enumerate(statistics.items()))
+    question = Summary(grouping.rows, tuple(columns))
+
+    def build(grid: Grid, receipt: Receipt) -> pd.DataFrame:
+        values = {name: [number(values[0], kinds[name])] for name, values in zip(kinds, grid.values, strict=True)}
+        marks = {(0, name): threshold_sign() for name, (mark,) in zip(kinds, grid.suppressed, strict=True) if mark}
+        return attributed(pd.DataFrame(values), marks, receipt)
+
+    return asked(question, build, pd.DataFrame({name: [kind] for name, kind in kinds.items()}))
+
+
+_COUNTING = (aggregates.Size, aggregates.Count, aggregates.Distinct, aggregates.Units)
+
+
+def _kind(statistic: Statistic, twin: pd.Series) -> Any:
+    """A value of the type that the statistic has."""
+    if isinstance(statistic, _COUNTING):
+        return 0
+    if pd.api.types.is_timedelta64_dtype(twin.dtype):
+        return pd.Timedelta(0)
+    return pd.Timestamp(0) if pd.api.types.is_datetime64_any_dtype(twin.dtype) else 0.0
 
 
 def transform(grouping: Grouping, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from cleanroom_kernel.interpreter import joins, sql_windows
+from cleanroom_kernel.interpreter import grouped, joins, sql_windows
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.groupby import GroupBy
 from cleanroom_kernel.interpreter.handles import Frame
@@ -237,7 +237,7 @@ class _Query:
     ) -> tuple[Table, list[tuple[str, exp.Expression]], exp.Select]:
         """The groups as a table, and what is selected of them in its columns."""
         reader = self._reader(frame)
-        names = _names_of(keys, outputs) or ["all rows"]
+        names = _names_of(keys, outputs) or [_ALL]
         values = [reader.column(key) for key in keys] or [constant(frame, 1)]
         columns = dict(zip(names, values, strict=True))
         found = [*(node for _, node in outputs), *(node for _, node in _parts_after(tree))]
@@ -249,8 +249,14 @@ class _Query:
             asked[f"found {i}"] = (f"of {i}", function)
         asked = asked or {"found": (names[0], "size")}
         columns, back = _without_gaps(frame, columns, names)
-        groups: GroupBy = _table_of(frame, columns).groupby(names, as_index=False, dropna=False)
-        table = groups.agg(**asked)
+        source = _table_of(frame, columns)
+        if not keys and isinstance(source, Frame):
+            table = grouped.overall(source, asked)
+        else:
+            groups: GroupBy = source.groupby(names, as_index=False, dropna=False)
+            table = groups.agg(**asked)
+            if not keys and not len(table):
+                table = _of_nothing(asked)
         for name, mark in back.items():
             table[name] = table[name].mask(table[name] == mark)
         known = {key: exp.column(name) for key, name in zip(keys, names, strict=False)}
@@ -424,6 +430,15 @@ def _table_of(frame: Table, columns: dict[str, Any]) -> Table:
         result.attrs = frame.attrs
         return result
     return joins.side_by_side(list(made.values()), list(made))
+
+
+_ALL = "all rows"
+
+
+def _of_nothing(asked: dict[str, tuple[str, Any]]) -> pd.DataFrame:
+    """Statistics of no rows: no values, and a number of none."""
+    counts = ("size", "count", "nunique")
+    return pd.DataFrame({name: [0 if function in counts else float("nan")] for name, (_, function) in asked.items()})
 
 
 _MARKS = {DType.STRING: "\0", DType.INTEGER: -(2**62), DType.FLOAT: -(2.0**1000)}

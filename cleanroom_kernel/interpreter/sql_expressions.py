@@ -135,8 +135,10 @@ def _known(found: Value, *of: Value) -> Truth:
 
 
 def _between(reader: Reader, node: exp.Between) -> Truth:
+    """Two comparisons: one that is false makes it false, whatever the other bound is."""
     value, low, high = (reader.value(node.args[name]) for name in ("this", "low", "high"))
-    return _known(both(value >= low, value <= high), value, low, high)
+    above, below = _known(value >= low, value, low), _known(value <= high, value, high)
+    return Truth(both(above.yes, below.yes), either(above.no, below.no))
 
 
 def _in(reader: Reader, node: exp.In) -> Truth:
