@@ -213,10 +213,9 @@ def a_secret_in_a_label(room: Any) -> bool | None:
     return {"0": False, "1": True}.get(*(named - {"others"})) if named - {"others"} else None
 
 
-def nine_and_the_target(room: Any) -> bool | None:
-    """Shown if the target is the tenth. One try: another nine may have another border."""
-    ten = call("or", isin("serial", range(11, 20)), call("and", IS_TARGET, col("hiv")))
-    return None if stopped(room.ask(size(where(room["patients"], ten)))) else True
+def is_shown(question: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Nine known patients, and the target if the secret is yes: ten are shown. One try: others have another border."""
+    return lambda room: None if stopped(room.ask(question(room["patients"]))) else True
 
 
 class Mostly(tuple[bool, ...]):
@@ -262,38 +261,31 @@ def half(step: int) -> Any:
     return call("less", call("modulo", call("multiply", mixed, 7919), 1009), 504)
 
 
-PADS = [range(start, start + 12) for start in range(200, 260, 12)]
-
-
-def searching(ask: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
-    """Twelve known patients who are too few, and one more if positive: asked for each of many patients."""
+def searching(ask: Callable[[Any, int], Any]) -> Callable[[Any], Any]:
+    """Each group has nine known patients, and one more if positive: whether it is shown is asked one by one."""
 
     def attack(room: Any) -> tuple[bool, ...] | None:
-        pad = next(pad for pad in PADS if ask(room, isin("serial", pad)) is False)
-        told = [
-            ask(room, call("or", isin("serial", pad), call("and", eq("serial", one), col("hiv")))) for one in range(180)
-        ]
+        told = [ask(room, group) for group in range(GROUPS)]
         return None if None in told else tuple(told)
 
     return attack
 
 
-def by_denial(room: Any, chosen: Any) -> bool | None:
-    answer = room.ask(size(where(room["patients"], chosen)))
+def by_denial(room: Any, group: int) -> bool | None:
+    answer = room.ask(size(where(room["patients"], eq("group", group))))
     return None if isinstance(answer, Refusal) else isinstance(answer, Release)
 
 
-def by_suppressed_cell(room: Any, chosen: Any) -> bool | None:
-    answer = room.ask(size(room["patients"], by=(Named("chosen", chosen),)))
-    return None if stopped(answer) else cells(answer)[True] is not ...
+def by_suppressed_cell(room: Any, group: int) -> bool | None:
+    answer = room.ask(summary(room["patients"], a.Units(), by=(Named("chosen", eq("group", group)),)))
+    if isinstance(answer, Refusal):
+        return None
+    return isinstance(answer, Release) and cells(answer)[True] is not ...
 
 
-def many_groups_in_a_table(room: Any) -> tuple[bool, ...]:
-    """Thirty groups of nine, each with one patient who belongs to it only if positive."""
-    group = call("where", call("or", call("not_equal", call("modulo", col("serial"), 10), 0), col("hiv")),
-                 call("floor_divide", col("serial"), 10), -1)  # fmt: skip
-    numbers = cells(room.ask(size(where(room["patients"], call("less", col("serial"), 300)), by=(Named("g", group),))))
-    return tuple(place in numbers for place in range(30))
+def in_one_table(room: Any) -> tuple[bool, ...]:
+    numbers = cells(room.ask(size(room["patients"], by="group")))
+    return tuple(group in numbers for group in range(GROUPS))
 
 
 def two_experts(room: Any) -> bool | None:
@@ -605,6 +597,22 @@ def of_many(n: int, seed: int, everybody: int = N) -> list[World]:
     return [(crowd(len(hiv), hiv=hiv, positive=hiv.astype(int)), tuple(hiv[:n].tolist()))]
 
 
+GROUPS = 140
+
+
+def in_groups() -> list[World]:
+    """Groups of nine, each with a tenth if that one is positive."""
+    serial = np.arange(10 * GROUPS)
+    hiv = np.random.default_rng(3).random(len(serial)) < 0.5
+    group = np.where((serial % 10 > 0) | hiv, serial // 10, -1)
+    return [(crowd(len(serial), hiv=hiv, group=group), tuple(hiv[::10].tolist()))]
+
+
+def a_small_ward(secret: bool) -> Tables:
+    serial = np.arange(N)
+    return crowd(ward=np.where((serial > 10) & (serial < 20) | (serial == 0) & secret, "Z", "A"))
+
+
 def ten_thousand(secret: bool) -> Tables:
     positive = (np.arange(12_000) <= 10_002).astype(int)
     positive[0] = secret
@@ -754,7 +762,18 @@ CASES = [
     ),
     Case(Mitigation.SUPPRESSION, a_group_that_is_not_shown, of_secret(wards), every_row_in_totals, settings=EXACT),
     Case(Mitigation.FOLDING, a_secret_in_a_label, with_target("positive", HIV.astype(int), 0, 1), every_label_named),
-    Case("jitter", nine_and_the_target, with_target("hiv", HIV, False, True), policy={"jitter": 0}),
+    Case(
+        "jitter",
+        is_shown(lambda over: size(where(over, eq("ward", "Z")))),
+        of_secret(a_small_ward),
+        policy={"jitter": 0},
+    ),
+    Case(
+        "mixed_jitter",
+        is_shown(lambda over: size(where(over, call("or", isin("serial", range(11, 20)), MISSED)))),
+        with_target("hiv", HIV, False, True),
+        policy={"mixed_jitter": 0},
+    ),
     Case(
         "released_share",
         reconstruction(120, 119),
@@ -769,21 +788,15 @@ CASES = [
         policy={"cohort_share": 1e9},
         settings={**EXACT, "denials": 10**9},
     ),
-    Case("denials", searching(by_denial), of_many(180, 3), policy={"denials": 10**9}),
+    Case("denials", searching(by_denial), in_groups(), policy={"denials": 10**9}, settings={"jitter": 0}),
     Case(
         "suppressed_cells",
         searching(by_suppressed_cell),
-        of_many(180, 4),
+        in_groups(),
         policy={"suppressed_cells": 10**9},
-        settings={"suppressed_cells": 30},
+        settings={"jitter": 0, "suppressed_cells": 30, "released_floor": 1_000},
     ),
-    Case(
-        "labels",
-        many_groups_in_a_table,
-        [(crowd(hiv=np.arange(N) % 60 != 0), tuple(place % 6 != 0 for place in range(30)))],
-        policy={"labels": 10**9},
-        settings={"jitter": 0, "labels": 20},
-    ),
+    Case("labels", in_one_table, in_groups(), policy={"labels": 10**9}, settings={"jitter": 0, "labels": 20}),
     Case("C14", two_experts, unknown_others(), a_ledger_for_each_vault),
     Case(
         "keyed_seeds",
@@ -855,19 +868,10 @@ CASES = [
             100.04,
             "constant_",
             lambda over: fit_of(
-                over,
-                DummyRegressor(),
-                ("serial",),
-                call(
-                    "where",
-                    IS_TARGET,
-                    call("add", 90.03, call("multiply", 20.0, col("hiv"))),
-                    call("add", col("cost"), 0.03),
-                ),
-                Task.REGRESS,
+                over, DummyRegressor(), ("serial",), call("where", IS_TARGET, col("x"), col("cost")), Task.REGRESS
             ),
         ),
-        with_target("hiv", HIV, False, True),
+        [(crowd(cost=COST + 0.065, x=np.full(N, 110.0 if secret else 90.0)), secret) for secret in (False, True)],
         findings_check("model", Check.CLASSES),
         place="model",
     ),
