@@ -156,6 +156,15 @@ class Audit(Struct, frozen=True, eq=False):
             forms = tuple(form.extended(some) for form in forms)
         return Audit(forms)
 
+    def isolates(self, sketch: Sketches, least: int) -> bool:
+        """Whether a number less a combination of the released ones is about some units, but fewer than `least`."""
+        for form in self.forms:
+            vector = sketch.astype(np.float64)
+            left = _modulo(vector - vector[form.pivots] @ form.rows.astype(np.float64)) if form.rank else vector
+            if 0 < np.count_nonzero(left) < least:
+                return True
+        return False
+
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
         """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""
         passed = np.zeros(len(sketches), dtype=bool)

@@ -25,7 +25,7 @@ from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure.auditor import Audit, Limits, Sketches
 from cleanroom_kernel.disclosure.candidate import Booleans, Footprint, Integers
-from cleanroom_kernel.disclosure.footprint import BUCKETS
+from cleanroom_kernel.disclosure.footprint import BUCKETS, Sketcher
 from cleanroom_kernel.disclosure.records import footprints, numbers
 from cleanroom_kernel.protocol.release import Number
 
@@ -94,10 +94,14 @@ class Judged(Struct, frozen=True, eq=False):
 
 
 class _Measure:
-    """`last` is the number up to which it is read."""
+    """`last` is the number up to which it is read. `across` is the audit of all spaces together by units alone, of the
+    footprints `joined`; None until there are numbers in two spaces.
+    """
 
     def __init__(self) -> None:
         self.last = 0
+        self.across: Audit | None = None
+        self.joined: set[int] = set()
         self.linear = False
         self.spaces: dict[str, Known] = {}
 
@@ -113,8 +117,9 @@ class Draft:
 
 
 class Comparisons:
-    def __init__(self, key: bytes, n_units: int, edition: str) -> None:
+    def __init__(self, key: bytes, n_units: int, edition: str, sketcher: Sketcher) -> None:
         self._key = key
+        self._sketcher = sketcher
         self._n_units = n_units
         self._edition = edition
         self._measures: dict[str, _Measure] = {}
@@ -164,6 +169,8 @@ class Comparisons:
             passed[place] = verdict is True and not any(
                 self._near_in(connection, claim.footprint, other, limits.least) for other in spaces.values()
             )
+        if combinations and any(space.units for space in spaces.values()):
+            passed &= self._across(connection, measure, [here, *spaces.values()], new, passed, limits.least)
         audit = here.audit
         if combinations:
             chosen = np.flatnonzero(passed)
@@ -174,6 +181,40 @@ class Comparisons:
         draft.spaces[measure, name] = more
         draft.judged[measure] += len(kept)
         return Judged(passed, repeated)
+
+    def _across(
+        self,
+        connection: sa.Connection,
+        measure: str,
+        spaces: list[Known],
+        new: list[Claim],
+        wanted: Booleans,
+        least: int,
+    ) -> Booleans:
+        """Which numbers leave no few units over when numbers of all spaces are combined by their units.
+
+        A tracker may ask each of its numbers of another order of the rows. Rows are not looked at here, since they have
+        no common numbers; for one row per unit that is exact, else a number may be withheld that would do no harm.
+        """
+        known = self._measures[measure]
+        audit = known.across or self._nothing(measure, "across")
+        drafted: list[Sketches] = []
+        fresh: list[Sketches] = []
+        for units in (units for space in spaces for units in space.units):
+            if isinstance(units, BitMap):
+                drafted.append(self._sketcher.of_units(units))
+            elif units not in known.joined:
+                fresh.append(self._sketcher.of_units(_units(connection, units)))
+                known.joined.add(units)
+        known.across = audit = audit.with_released(np.array(fresh)) if fresh else audit
+        audit = audit.with_released(np.array(drafted)) if drafted else audit
+        stands = wanted.copy()
+        for place in np.flatnonzero(wanted):
+            sketch = self._sketcher.of_units(new[place].footprint.units)
+            stands[place] = not audit.isolates(sketch, least)
+            if stands[place]:
+                audit = audit.with_released(sketch[np.newaxis])
+        return stands
 
     def _near_in(self, connection: sa.Connection, new: Footprint, other: Known, least: int) -> bool:
         """Whether the units of a number in another space are almost, but not quite, the same."""
@@ -216,9 +257,12 @@ class Comparisons:
         return known
 
     def _empty(self, measure: str, space: str) -> Known:
-        seed = blake2b(f"{measure}\n{space}".encode(), key=self._key, digest_size=8).digest()
-        audit = Audit.begin(int.from_bytes(seed, "big"), self._n_units)
+        audit = self._nothing(measure, space)
         return Known((), np.zeros(0, dtype=np.int64), np.zeros((0, BUCKETS), dtype=np.uint32), (), audit)
+
+    def _nothing(self, measure: str, space: str) -> Audit:
+        seed = blake2b(f"{measure}\n{space}".encode(), key=self._key, digest_size=8).digest()
+        return Audit.begin(int.from_bytes(seed, "big"), self._n_units)
 
     # -- records ------------------------------------------------------------------------------------------------------
     def write(

@@ -56,6 +56,13 @@ class Sketcher:
             sums += np.bincount(place * BUCKETS + self._buckets[unit], weights=weights, minlength=len(sums))
         return (sums % PRIME).astype(np.uint32).reshape(n_places, BUCKETS)
 
+    def of_units(self, units: BitMap) -> NDArray[np.uint32]:
+        """A sketch of units alone, whichever of their rows there were: comparable whatever the rows' numbers are."""
+        chosen = np.asarray(units.to_array(), dtype=np.int32)
+        one = np.zeros(len(chosen), dtype=np.int32)
+        found: NDArray[np.uint32] = self.sketch(one, chosen, chosen.astype(np.int64), 1)[0]
+        return found
+
     def _scatter(self, numbers: Integers, key: np.uint64) -> NDArray[np.uint64]:
         mixed: NDArray[np.uint64] = np.ascontiguousarray(numbers, dtype=np.int64).view(np.uint64) ^ key
         mixed *= self._multiplier

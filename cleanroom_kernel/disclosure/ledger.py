@@ -78,9 +78,9 @@ class Ledger:
         self._database = database
         self._key = key
         self._edition = edition
-        self._comparisons = Comparisons(key, n_units, edition)
-        self.n_units = n_units
         self.sketcher = Sketcher(key, n_units)
+        self._comparisons = Comparisons(key, n_units, edition, self.sketcher)
+        self.n_units = n_units
         self.review: Review | None = None  # a question whose candidate goes to the owner instead of to the gate
 
     def borders(self, policy: PolicySnapshot, *, mixed: bool = False) -> Borders:

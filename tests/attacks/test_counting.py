@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from support.rooms import call, cells, col, eq, isin, mean, number, people, size, summary, total, where
@@ -25,7 +27,7 @@ from support.worlds import (
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Literal, Named, Value
 from cleanroom_kernel.plan.nodes import Forbidden
-from cleanroom_kernel.plan.relations import Assign, Concat, Join, PerUnit, Reduced, Reduction, Table, Take
+from cleanroom_kernel.plan.relations import Assign, Concat, Join, PerUnit, Reduced, Reduction, Sort, Table, Take
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Release, Withheld
 
@@ -176,6 +178,41 @@ def tracker(room):
 
 def test_a06_a_general_tracker(room_of):
     last_tells_nothing(room_of, *tracker(None))
+
+
+NUMBERED = {
+    "the table": lambda rows: rows,
+    "sorted": lambda rows: Sort(rows, (col("cost"),), (False,)),
+    "per patient": lambda rows: PerUnit(rows, ("id",), (Reduced("positive", Reduction.SUM, col("positive")),)),
+    "stacked": lambda rows: Concat(
+        (where(rows, call("less", col("cost"), 500)), where(rows, call("greater_equal", col("cost"), 500)))
+    ),
+}
+
+
+@pytest.mark.parametrize("ways", [way for way in itertools.product(NUMBERED, repeat=3) if len(set(way)) > 1])
+def test_a06_a_tracker_across_orders_of_the_rows(room_of, ways):
+    """Each number over the rows in another order, where they have other numbers: units are the same in all of them."""
+    women = eq("sex", "F")
+    chosen = [
+        lambda room: where(patients(room), call("or", is_target(), women)),
+        lambda room: where(patients(room), call("or", is_target(), call("not", women))),
+        patients,
+    ]
+    questions = [
+        lambda room, rows=rows, way=way: total(NUMBERED[way](rows(room)), "positive")
+        for rows, way in zip(chosen, ways, strict=True)
+    ]
+    last_tells_nothing(room_of, *questions)
+
+
+def test_orders_of_the_rows_do_not_stand_in_the_way_of_an_honest_expert(room_of):
+    """Totals by ward, by sex and of everybody, of the table, sorted and stacked."""
+    room = world(room_of, True)
+    for way in ("the table", "sorted", "stacked"):
+        rows = NUMBERED[way](patients(room))
+        for by in ((), ("ward",), ("sex",)):
+            assert not stopped(room.ask(summary(rows, a.Sum(col("positive")), by=by)))
 
 
 def test_a06_a_tracker_of_many_parts(room_of):
