@@ -8,13 +8,14 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import notebook, roundtrip, start, usefulness
+from benchmarks import models, notebook, roundtrip, start, usefulness
 from benchmarks.table import markdown
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "roundtrip": lambda: markdown(roundtrip.run(), "plain ipykernel"),
     "start": lambda: markdown(start.run(), "plain ipykernel"),
     "notebook": lambda: markdown(notebook.run(), "plain pandas in ipykernel"),
+    "models": lambda: markdown(models.run(), "plain scikit-learn in ipykernel"),
     "usefulness": usefulness.run,
 }
 
