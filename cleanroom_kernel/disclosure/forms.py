@@ -132,7 +132,8 @@ def is_mixed(over: Relation, keys: Iterable[Expression] = ()) -> bool:
     """Whether rows or groups are chosen by several columns at once in another way than one condition after another:
     whoever is positive, or one of these nine. So a group can be filled up until one patient decides if it is shown.
     """
-    chosen = [(node.where, node.over) for node in postorder(over) if isinstance(node, Filter)]
+    # The outermost first: what is known of a relation is known of all that it is made of.
+    chosen = [(node.where, node.over) for node in reversed(list(postorder(over))) if isinstance(node, Filter)]
     conditions = [(part, relation) for where, relation in chosen for part in _one_after_another(where)]
     return any(
         len(measures.columns_of(of, relation)) > 1 and not _is_of_one_measure(of, relation)
@@ -162,7 +163,7 @@ def _is_of_one_measure(of: Expression, over: Relation) -> bool:
 # -- columns ----------------------------------------------------------------------------------------------------------
 def forms(relation: Relation) -> Forms:
     """The form of every column of a relation."""
-    for node in postorder(relation):
+    for node in () if "forms" in relation.__dict__ else postorder(relation):
         if isinstance(node, Relation) and "forms" not in node.__dict__:
             node.__dict__["forms"] = _columns(node)
     found: Forms = relation.__dict__["forms"]

@@ -188,7 +188,7 @@ def _made_of(expressions: Iterable[Expression], sources: Sources) -> frozenset[s
 
 
 def _sources(relation: Relation) -> Sources:
-    for node in postorder(relation):
+    for node in () if "sources" in relation.__dict__ else postorder(relation):
         if isinstance(node, Relation) and "sources" not in node.__dict__:
             node.__dict__["sources"] = _sources_of(node)
     found: Sources = relation.__dict__["sources"]
@@ -222,7 +222,7 @@ def _sources_of(relation: Relation) -> Sources:
 def identities(relation: Relation, *, exactly: bool = False) -> Identities:
     """Identity of every column of a relation: up to scale and offset, or `exactly`."""
     name = "exact identities" if exactly else "identities"
-    for node in postorder(relation):
+    for node in () if name in relation.__dict__ else postorder(relation):
         if isinstance(node, Relation) and name not in node.__dict__:
             node.__dict__[name] = _columns(node, exactly)
     found: Identities = relation.__dict__[name]
