@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
 from cleanroom_kernel.interpreter import builders
+from cleanroom_kernel.interpreter.binning import domain
 from cleanroom_kernel.interpreter.builders import Builder, unary
 from cleanroom_kernel.interpreter.elementwise import on_column
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
@@ -40,6 +42,10 @@ TEXT: dict[str, Builder] = {
     "count": builders.occurrences,
     "isdigit": builders.only(r"\d"),
     "isnumeric": builders.only(r"\d"),
+    "isalpha": builders.only(r"[^\W\d_]"),
+    "zfill": builders.filled(left=True, fill="0"),
+    "rjust": builders.filled(left=True),
+    "ljust": builders.filled(left=False),
 }
 
 _MONTHS = tuple(calendar.month_name)[1:]
@@ -132,6 +138,20 @@ class Text(Accessor):
         pieces = [on_column(self._column, build, _split_into(pat, n, i), (), {}) for i, build in enumerate(built)]
         return side_by_side(pieces, range(n + 1))
 
+    def extract(self, pat: str, flags: int = 0, expand: bool = True) -> Any:
+        """What each group of a pattern matched first; a column for each group."""
+        groups = re.compile(pat, flags)
+        names = {number: name for name, number in groups.groupindex.items()}
+        if not groups.groups:
+            raise ValueError("pattern contains no capture groups")
+        found = [
+            on_column(self._column, builders.extracted(pat, flags, number), _extracting(pat, flags, number), (), {})
+            for number in range(1, groups.groups + 1)
+        ]
+        if len(found) == 1 and not expand:
+            return found[0]
+        return side_by_side(found, [names.get(number, number - 1) for number in range(1, groups.groups + 1)])
+
     def __getitem__(self, key: Any) -> Column:
         def twin(series: pd.Series) -> pd.Series:
             return series.str[key]
@@ -151,6 +171,10 @@ def _split_into(separator: str | None, n: int, position: int) -> Callable[[pd.Se
         return pieces[position].astype(series.dtype)
 
     return twin
+
+
+def _extracting(pattern: str, flags: int, number: int) -> Callable[[pd.Series], pd.Series]:
+    return lambda series: series.str.extract(pattern, flags).iloc[:, number - 1].astype(series.dtype)
 
 
 class Pieces:
@@ -186,6 +210,21 @@ class Dates(Accessor):
     methods = DATE_METHODS
 
 
+_PERIODS = {"M": "%Y-%m", "Y": "%Y", "A": "%Y", "D": "%Y-%m-%d"}
+
+
+def _to_period(self: Dates, freq: str) -> Column:
+    """Months, years or days as labels; of the plan they are texts."""
+    if freq not in _PERIODS:
+        raise HandleError("Periods are months, years or days here.", suggestion="dt.to_period('M')")
+    return on_column(
+        self._column, lambda of: builders.written(of, _PERIODS[freq]), lambda twin: twin.dt.to_period(freq), (), {}
+    )
+
+
+Dates.to_period = _to_period  # type: ignore[attr-defined]
+
+
 class Categories(Accessor):
     """`.cat`: the categories that a column was given, or that the owner declared."""
 
@@ -209,16 +248,37 @@ class Categories(Accessor):
 
         return on_column(self._column, build, lambda twin: twin.cat.codes, (), {})
 
+    def rename_categories(self, new_categories: Any) -> Column:
+        names = new_categories
+        if not isinstance(names, dict):
+            names = dict(zip(self._categories(), new_categories, strict=True))
+        return self._again(lambda of: builders.replace(of, names), "rename_categories", new_categories)
+
+    def set_categories(self, new_categories: Any, ordered: bool = False) -> Column:
+        return self._column.astype(pd.CategoricalDtype(list(new_categories), ordered=ordered))
+
+    reorder_categories = set_categories
+
+    def add_categories(self, new_categories: Any) -> Column:
+        return self._again(lambda of: of.expression, "add_categories", new_categories)
+
+    def as_ordered(self) -> Column:
+        return self._again(lambda of: of.expression, "as_ordered")
+
+    def as_unordered(self) -> Column:
+        return self._again(lambda of: of.expression, "as_unordered")
+
+    def _again(self, build: Builder, name: str, *args: Any) -> Column:
+        return on_column(self._column, build, lambda twin: getattr(twin.cat, name)(*args), (), {})
+
     def __dir__(self) -> Iterable[str]:
-        return ["categories", "codes", "ordered"]
+        return ["categories", "codes", "ordered", "rename_categories", "set_categories", "reorder_categories",
+                "add_categories", "as_ordered", "as_unordered"]  # fmt: skip
 
     def _categories(self) -> pd.Index:
-        if self._column._field.categories is None:
-            raise HandleError(
-                "The owner has not declared the categories of this column.",
-                suggestion="Take released labels: pd.Categorical needs value_counts().index.",
-            )
-        return self._pandas.categories
+        """Those that are declared, or the labels that enough patients share."""
+        known = self._column._field.categories
+        return pd.Index(domain(self._column)) if known is None else self._pandas.categories
 
 
 Column.str = property(Text)  # type: ignore[attr-defined]

@@ -342,6 +342,32 @@ def remainder(position: int, separator: str | None) -> Builder:
     return build
 
 
+def extracted(pattern: str, flags: int, number: int) -> Builder:
+    """What a group of the first match holds; missing without a match."""
+    marked = f"(?i){pattern}" if flags & re.IGNORECASE else pattern
+    first = f"(?s)^(?s:.*?)(?:{marked}).*$"
+
+    def build(of: Term) -> Expression:
+        found = known(call(Function.REPLACE, of, options=(first, rf"\{number}", True)), DType.STRING)
+        return choose(call(Function.CONTAINS, of, options=(marked, True, True)), found, None)
+
+    return build
+
+
+def filled(left: bool, fill: str = " ") -> Builder:
+    """Texts filled to a length; longer ones as they are."""
+
+    def build(of: Term, width: int, fillchar: str = fill) -> Expression:
+        padding = fillchar * width
+        joined = call(Function.ADD, padding, of) if left else call(Function.ADD, of, padding)
+        cut = (-width, None) if left else (0, width)
+        short = known(call(Function.SLICE, known(joined, DType.STRING), options=cut), DType.STRING)
+        long = call(Function.GREATER_EQUAL, known(call(Function.LENGTH, of), DType.INTEGER), width)
+        return choose(long, of, short)
+
+    return build
+
+
 def occurrences(of: Term, pat: str, flags: int = 0) -> Expression:
     """How often a pattern occurs: by how much a text grows if each match is two letters in the place of one."""
     pattern = f"(?i){pat}" if flags & re.IGNORECASE else pat

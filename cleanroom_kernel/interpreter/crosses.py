@@ -141,7 +141,7 @@ def pivot_table(
     groups = groupby.groupby(data, keys, dropna=dropna)
     if groups._grouping.of_units:
         return _pivot_rows(data, values, rows, cols, aggfunc, fill_value)
-    chosen = groups if values is None else groups[values]
+    chosen = groups if values is None or isinstance(aggfunc, dict) else groups[values]
     result = chosen.agg(aggfunc)
     if isinstance(result, pd.Series):
         result = result.to_frame(result.name) if not cols else result

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
+from cleanroom_kernel.interpreter.binning import cut
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.reductions import without_identifiers
@@ -30,7 +31,9 @@ def value_counts(
     dropna: bool = True,
 ) -> Any:
     if bins is not None:
-        raise HandleError("value_counts(bins=…) is not available here.", suggestion="Use pd.cut(column, edges) first.")
+        found = cut(self, bins, include_lowest=True).value_counts(normalize, sort, ascending)
+        found.index = pd.IntervalIndex(list(found.index))
+        return found
     if self._field.role.is_opaque:
         return rows_per_key(self, sort, ascending)
     rehearsal = rehearse(pd.Series.value_counts, self, normalize, sort, ascending, None, dropna)
@@ -144,6 +147,30 @@ def skew(self: Column, axis: Any = 0, skipna: bool = True, numeric_only: bool = 
     n = self.count()
     cubes = (((self - self.mean()) / self.std()) ** 3).sum()
     return cubes * n / ((n - 1) * (n - 2))
+
+
+@method(Column)
+def sem(self: Column, axis: Any = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> float:
+    return self.std(ddof=ddof) / np.sqrt(self.count())
+
+
+@method(Column)
+def dot(self: Column, other: Column) -> Any:
+    return (self * other).sum()
+
+
+def _hasnans(self: Column) -> bool:
+    return bool(self.isna().any())
+
+
+def _is_unique(self: Column) -> bool:
+    if self._field.role.is_opaque:
+        return not bool(self.duplicated().any())
+    return len(self) == self.nunique() + (1 if self.isna().sum() == 1 else 0)
+
+
+Column.hasnans = property(_hasnans)  # type: ignore[attr-defined]
+Column.is_unique = property(_is_unique)  # type: ignore[attr-defined]
 
 
 @method(Column)

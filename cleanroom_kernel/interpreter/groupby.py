@@ -174,7 +174,35 @@ class GroupBy:
         return self._maker.size(self._grouping)
 
     def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return self._maker.aggregate(self._grouping, func, args, kwargs)
+        try:
+            return self._maker.aggregate(self._grouping, func, args, kwargs)
+        except Compound:
+            return self._piecewise(func, kwargs)
+
+    def _piecewise(self, func: Any, named: dict[str, Any]) -> Any:
+        """One question per column and function, where a function computes with several statistics of its group."""
+        grouping = self._grouping
+        if callable(func):
+            parts = {label: self._one(label, func) for label in grouping.labels()}
+            result = parts[grouping.chosen] if grouping.is_series else _beside(parts)
+        elif func is None and not grouping.is_series:
+            result = _beside({name: self._one(label, function) for name, (label, function) in named.items()})
+        elif func is None:
+            result = _beside({name: self._one(grouping.chosen, function) for name, function in named.items()})
+        elif isinstance(func, dict):
+            parts = {(label, each): self._one(label, each) for label, of in func.items() for each in _listed(of)}
+            plain = not any(isinstance(of, list) for of in func.values())
+            result = _beside({label if plain else (label, _name(each)): part for (label, each), part in parts.items()})
+        else:
+            result = _beside({_name(each): self._one(grouping.labels()[0], each) for each in _listed(func)})
+        return result if grouping.as_index else result.reset_index()
+
+    def _one(self, label: Hashable, function: Any) -> Any:
+        single = GroupBy(replace(self._grouping, chosen=label, as_index=True))
+        try:
+            return single._maker.aggregate(single._grouping, function, (), {})
+        except Compound:
+            return single._computed(function)
 
     aggregate = agg
 
@@ -229,11 +257,30 @@ class GroupBy:
         self._only_attributes("describe")
         return grouped.describe(self._grouping, options)
 
+    def quantile(self, q: Any = 0.5, *args: Any, **options: Any) -> Any:
+        if not isinstance(q, (list, tuple)):
+            return self._maker.reduce(self._grouping, "quantile", (q, *args), options)
+        self._only_attributes("Several quantiles at once")
+        shares = [self._maker.reduce(self._grouping, "quantile", (share, *args), options) for share in q]
+        several = pd.concat(shares, keys=list(q))
+        levels = several.index.nlevels
+        return several.reorder_levels([*range(1, levels), 0]).sort_index(kind="stable")
+
     def value_counts(
         self, normalize: bool = False, sort: bool = True, ascending: bool = False, dropna: bool = True
     ) -> Any:
+        if self._maker is perunit and not normalize:
+            return self._rows_per_value(sort, ascending)
         self._only_attributes("value_counts")
         return grouped.value_counts(self._grouping, normalize, sort, ascending, dropna)
+
+    def _rows_per_value(self, sort: bool, ascending: bool) -> Any:
+        """How often each patient has each value: rows, one for each pair that occurs."""
+        grouping = self._grouping
+        column = grouping.column(grouping.labels()[0])
+        keys = [Column(grouping.rows, key.expression, key.twin.rename(key.name), ()) for key in grouping.keys]
+        counts = groupby(grouping.frame, [*keys, column]).size().rename("count")
+        return counts.sort_values(ascending=ascending) if sort else counts
 
     # -- rows per unit only -------------------------------------------------------------------------------------------
     def head(self, n: int = 5) -> Frame:
@@ -260,6 +307,23 @@ class GroupBy:
         return perunit.changes(self._grouping, "pct_change", {"periods": periods})
 
 
+def _listed(functions: Any) -> list[Any]:
+    return list(functions) if isinstance(functions, (list, tuple)) else [functions]
+
+
+def _name(function: Any) -> str:
+    return function if isinstance(function, str) else function.__name__
+
+
+def _beside(parts: dict[Any, Any]) -> Any:
+    """Columns of one row per patient, or released ones, as a table."""
+    if all(isinstance(part, Column) for part in parts.values()):
+        table = side_by_side(list(parts.values()), list(parts))
+        first = next(iter(parts.values()))
+        return Frame(table._rows, table._columns, table._twin, first._index)
+    return pd.DataFrame(parts)
+
+
 def _reduction(name: str) -> Callable[..., Any]:
     def call(self: GroupBy, *args: Any, **kwargs: Any) -> Any:
         return self._maker.reduce(self._grouping, name, args, kwargs)
@@ -284,10 +348,11 @@ def _window(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in STATISTICS:
-    setattr(GroupBy, _name, _reduction(_name))
-for _name in ("first", "last", "any", "all"):
-    setattr(GroupBy, _name, _only_rows(_name))
-for _name in perunit.WINDOWS:
-    if _name != "shift":
-        setattr(GroupBy, _name, _window(_name))
+for _known in STATISTICS:
+    if _known != "quantile":
+        setattr(GroupBy, _known, _reduction(_known))
+for _known in ("first", "last", "any", "all"):
+    setattr(GroupBy, _known, _only_rows(_known))
+for _known in perunit.WINDOWS:
+    if _known != "shift":
+        setattr(GroupBy, _known, _window(_known))

@@ -49,6 +49,13 @@ def _factorize(values: Column, *args: Any, **kwargs: Any) -> tuple[Column, pd.In
     return codes, pd.Index(labels)
 
 
+def _refusing(name: str, suggestion: str) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise HandleError(f"pd.{name} is not there for rows of the room.", suggestion=suggestion)
+
+    return refuse
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cut": binning.cut,
     "qcut": binning.qcut,
@@ -67,6 +74,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "notnull": _notna,
     "unique": _unique,
     "factorize": _factorize,
+    "merge_asof": _refusing("merge_asof", "Merge on the patient's id and keep the rows whose times are in order."),
+    "merge_ordered": _refusing("merge_ordered", "pd.merge(…, how='outer') is in the order of its keys."),
+    "wide_to_long": _refusing("wide_to_long", "df.melt(id_vars=…, value_vars=…) puts columns under each other."),
+    "to_timedelta": _refusing(
+        "to_timedelta", "A difference of dates has .dt.days; a constant is pd.Timedelta(days=3)."
+    ),
 }
 READERS = ("read_csv", "read_table", "read_parquet", "read_excel", "read_feather", "read_pickle", "read_sql_table")
 QUERIES = ("read_sql", "read_sql_query")

@@ -58,9 +58,12 @@ def merge(
     """pandas' merge of two tables of the room, or of one with a small public table."""
     if how not in ("inner", "left", "right", "outer"):
         raise HandleError(f"how={how!r} pairs rows of different patients.", suggestion="Merge on the patient's id.")
-    if indicator:
-        raise HandleError("indicator has no column here.", suggestion="Use how='left' and isna() of a column.")
     left, right = _as_frame(left), _as_frame(right)
+    if indicator:
+        keys = {"on": on, "left_on": left_on, "right_on": right_on, "left_index": left_index}
+        return _indicated(
+            left, right, indicator, {**keys, "right_index": right_index, "how": how, "suffixes": suffixes}
+        )
     if isinstance(left, pd.DataFrame) or isinstance(right, pd.DataFrame):
         return _with_public(left, right, how, on or left_on, on or right_on, suffixes)
     left_keys, right_keys = _keys(left, right, on, left_on, right_on, left_index, right_index)
@@ -146,6 +149,19 @@ def _joined(
     by_index = all(key.label is None for key in (*left_keys, *right_keys))
     index = tuple(Value(name) for name in first.keys) if by_index else ()
     return Frame(rows, columns, twin if by_index else twin.reset_index(drop=True), index)
+
+
+def _indicated(left: Any, right: Any, indicator: Any, options: dict[str, Any]) -> Frame:
+    """The merge with a column that says which sides a row comes from, told by a mark on each of them."""
+    if options["on"] is None and not any(
+        options[name] for name in ("left_on", "right_on", "left_index", "right_index")
+    ):
+        options["on"] = [label for label in left.columns if label in right.columns]
+    result = merge(left.assign(**{"mark left": 1}), right.assign(**{"mark right": 1}), **options)
+    sides = np.select([result["mark left"].isna(), result["mark right"].isna()], ["right_only", "left_only"], "both")
+    name = "_merge" if indicator is True else indicator
+    result[name] = sides.astype(pd.CategoricalDtype(["left_only", "right_only", "both"]))
+    return result.drop(columns=["mark left", "mark right"])
 
 
 _ALONE = "without a match"

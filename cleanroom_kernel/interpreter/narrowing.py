@@ -151,6 +151,16 @@ def nsmallest(self: Frame, n: int, columns: Hashable | list[Hashable], keep: str
     return self.sort_values(columns).head(n)
 
 
+@method(Column, name="nlargest")
+def largest(self: Column, n: int = 5, keep: str = "first") -> Column:
+    return self.sort_values(ascending=False).head(n)
+
+
+@method(Column, name="nsmallest")
+def smallest(self: Column, n: int = 5, keep: str = "first") -> Column:
+    return self.sort_values().head(n)
+
+
 @method(Column, name="dropna")
 def present(self: Column, *, axis: Any = 0, inplace: bool = False, how: Any = None, ignore_index: bool = False) -> Any:
     return _not_null(self, [Term(self._expression, self._field)], "any", None, self._twin.notna())

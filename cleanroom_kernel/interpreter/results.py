@@ -172,14 +172,24 @@ def labels_index(rows: Sequence[tuple[Label, ...]], keys: Sequence[pd.Series]) -
 
 def _labels(labels: list[Label], key: pd.Series) -> Any:
     dtype = key.dtype
+    if isinstance(dtype, pd.PeriodDtype):
+        return pd.PeriodIndex([pd.NaT if label is None else label for label in labels], dtype=dtype)
     if isinstance(dtype, pd.CategoricalDtype):
         by_text = {str(category): category for category in dtype.categories}
-        return pd.Categorical([by_text.get(str(label), label) for label in labels], dtype=dtype)
+        found = [by_text.get(str(label), label) for label in labels]
+        return pd.Categorical(found, dtype=_categories_of(dtype, [value for value in found if not pd.isna(value)]))
     if pd.api.types.is_integer_dtype(dtype) and any(label is None for label in labels):
         dtype = "float64"
     if pd.api.types.is_numeric_dtype(dtype) or isinstance(dtype, pd.StringDtype):
         return pd.Series(labels, dtype=dtype).array
     return pd.Series([np.nan if label is None else label for label in labels], dtype=object).array
+
+
+def _categories_of(dtype: pd.CategoricalDtype, labels: list[Any]) -> pd.CategoricalDtype:
+    """The twin's categories; those of a column whose labels nobody has declared are the released ones."""
+    if all(label in dtype.categories for label in labels):
+        return dtype
+    return pd.CategoricalDtype(sorted(set(labels)), ordered=dtype.ordered)
 
 
 def _values(values: Sequence[Number], dtype: Any) -> Any:

@@ -147,7 +147,8 @@ def _check_statistic(statistic: Statistic, over: Relation) -> None:
     elif isinstance(statistic, (Sum, Mean, Variance, Quantile, Extreme)):
         what = type(statistic).__name__.lower()
         dtype = value_field(statistic.of, over.fields).dtype
-        temporal = dtype is DType.DURATION or (dtype is DType.DATETIME and isinstance(statistic, (Mean, Quantile)))
+        placed = isinstance(statistic, (Mean, Quantile, Extreme))  # what is itself a point in time
+        temporal = dtype is DType.DURATION or (dtype is DType.DATETIME and placed)
         if not temporal:
             number_field(statistic.of, over.fields, what)
         if isinstance(statistic, Variance) and temporal:

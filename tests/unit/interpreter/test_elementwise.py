@@ -190,7 +190,7 @@ def test_a_column_changed_in_place_warns_that_its_table_is_not(stays):
     [
         lambda df: df.los.fillna(0, limit=3),
         lambda df: df.code.str.split("1", expand=True),
-        lambda df: df.admitted.dt.to_period("M"),
+        lambda df: df.admitted.dt.to_period("W"),
         lambda df: df.los.interpolate(),
         lambda df: np.fft.fft(df.los),
         lambda df: df.los.quantile(0.5, interpolation="nearest"),

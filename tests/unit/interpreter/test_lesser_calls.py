@@ -42,6 +42,45 @@ CALLS = {
     "share of patients": lambda df: (
         df.groupby("pid").apply(lambda rows: (rows.age > 50).sum() / rows.age.count()).mean()
     ),
+    "a statistic beside a computed one": lambda df: df.groupby("ward").agg(
+        mean=("los", "mean"), spread=("age", lambda age: age.max() - age.min())
+    ),
+    "computed ones by column": lambda df: df.groupby("ward").agg({"age": lambda x: x.max() - x.min(), "los": "mean"}),
+    "computed of patients": lambda df: (
+        df.groupby("pid").agg(days=("admitted", lambda x: x.max() - x.min()), n=("stay", "count")).n.mean()
+    ),
+    "span of patients": lambda df: df.groupby("pid").admitted.apply(lambda x: x.max() - x.min()).dt.days.mean(),
+    "several quantiles of groups": lambda df: df.groupby("ward").los.quantile([0.25, 0.75]),
+    "rows per value of a patient": lambda df: df.groupby("pid").ward.value_counts().mean(),
+    "first date": lambda df: [df.admitted.min()],
+    "span of dates": lambda df: (df.admitted.max() - df.admitted.min()).days,
+    "months": lambda df: df.admitted.dt.to_period("M").value_counts().sort_index(),
+    "groups of months": lambda df: df.groupby(df.admitted.dt.to_period("M")).los.mean(),
+    "a part of a text": lambda df: df.code.str.extract(r"([A-Z])")[0].value_counts().sort_index(),
+    "parts of a text": lambda df: df.code.str.extract(r"([A-Z])(?P<number>\d+)").number.value_counts().sort_index(),
+    "no part of a text": lambda df: df.code.str.extract("(x)", expand=False).notna().sum(),
+    "filled texts": lambda df: df.code.str.zfill(5).value_counts().sort_index(),
+    "filled on the right": lambda df: df.ward.str.ljust(6, "-").value_counts().sort_index(),
+    "letters": lambda df: df.ward.str.isalpha().sum(),
+    "error of the mean": lambda df: df.age.sem(),
+    "product of columns": lambda df: df.age.dot(df.readmitted),
+    "gaps": lambda df: df.los.hasnans,
+    "unique": lambda df: [df.pid.is_unique, df.stay.is_unique, df.age.is_unique],
+    "counts of even bins": lambda df: df.age.value_counts(bins=4),
+    "codes of labels": lambda df: df.code.astype("category").cat.codes.sum(),
+    "labels as categories": lambda df: df.code.astype("category").value_counts().sort_index(),
+    "groups of categories": lambda df: df.groupby(df.code.astype("category"), observed=True).los.mean(),
+    "renamed categories": lambda df: (
+        df.ward.astype("category").cat.rename_categories({"north": "N"}).astype(str).value_counts().sort_index()
+    ),
+    "largest values": lambda df: df.age.nlargest(10).sum(),
+    "where rows come from": lambda df: (
+        df.merge(df[df.died][["stay", "code"]], on="stay", how="left", indicator=True)
+        ._merge.astype(str)
+        .value_counts()
+        .sort_index()
+    ),
+    "pivot by functions": lambda df: df.pivot_table(index="ward", values="los", aggfunc={"los": "mean"}),
     "groups": lambda df: list(df.groupby("ward").groups),
     "rows of a group": lambda df: df.loc[df.groupby("ward").groups["north"]].los.mean(),
     "latest of each patient": lambda df: df[
