@@ -142,7 +142,9 @@ def _holds_handle(value: Any) -> bool:
 def _read(room: Room, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     source = args[0] if args else kwargs.get("filepath_or_buffer", kwargs.get("path", kwargs.get("io")))
     if isinstance(source, (str, os.PathLike)):
-        table = room.named(os.path.basename(os.fspath(source)))
+        name = os.path.basename(os.fspath(source))
+        own = os.path.exists(source)  # a file of the expert's, which only a name that the owner gave stands before
+        table = room.declared(name) if own else room.named(name)
         if table is not None:
             return _as_read(table, kwargs)
     return original(*args, **kwargs)

@@ -78,10 +78,19 @@ class Room:
 
     def named(self, name: str) -> Frame | None:
         """The table that answers to a name or to the name of a file, as in pd.read_csv("encounters.csv")."""
-        for matches in (_as_declared, _as_written):
-            for table in self._schema.tables:
-                if matches(name) in map(matches, (table.name, *table.aliases)):
-                    return self[table.name]
+        found = self.declared(name)
+        if found is not None:
+            return found
+        for table in self._schema.tables:
+            if _as_written(name) in map(_as_written, (table.name, *table.aliases)):
+                return self[table.name]
+        return None
+
+    def declared(self, name: str) -> Frame | None:
+        """The table of exactly this name, or to which the owner gave it."""
+        for table in self._schema.tables:
+            if name in (table.name, *table.aliases):
+                return self[table.name]
         return None
 
     def sql(self, query: str, dialect: str | None = None) -> Any:
@@ -188,10 +197,6 @@ class Room:
         if "significant_digits" in values:
             words.append(f"statistics show at most {values['significant_digits']} digits")
         return "; ".join(words) + ". room.policy() lists everything."
-
-
-def _as_declared(name: str) -> str:
-    return name
 
 
 def _as_written(name: str) -> str:

@@ -127,6 +127,8 @@ class _Nowhere:
     def named(self, name: str) -> None:
         return None
 
+    declared = named
+
 
 def plainly(name: str, study: Study, folder: Path) -> dict[str, Any]:
     study.write(folder)

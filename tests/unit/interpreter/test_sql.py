@@ -197,6 +197,14 @@ def test_files_are_found_by_the_name_of_the_table(name, here):
     assert isinstance(pd.read_parquet(name), Frame)
 
 
+def test_a_file_of_the_experts_own_is_read_unless_the_owner_gave_its_name(here, tmp_path):
+    hooks_pandas.install(here.room)
+    for name in ("wards.csv", "stays.csv"):
+        pd.DataFrame({"own": [1]}).to_csv(tmp_path / name, index=False)
+    assert list(pd.read_csv(tmp_path / "wards.csv")) == ["own"]
+    assert isinstance(pd.read_csv(tmp_path / "stays.csv"), Frame)
+
+
 def test_the_magic_answers_and_names_the_answer(here):
     class Shell:
         def register_magic_function(self, function, kind, name):
