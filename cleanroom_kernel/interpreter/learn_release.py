@@ -42,7 +42,7 @@ class ReleasedModel:
     def _repr_html_(self) -> str:
         return (
             f"<p><b>{html.escape(self.name)}</b></p>"
-            f"<pre style=\"white-space: pre-wrap; word-break: normal\">{html.escape(self.report)}</pre>"
+            f'<pre style="white-space: pre-wrap; word-break: normal">{html.escape(self.report)}</pre>'
             f'<div style="{NOTE_STYLE}">{html.escape(self._line())}</div>'
         )
 
