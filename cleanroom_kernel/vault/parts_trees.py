@@ -130,6 +130,8 @@ def _shown_values(tree: Any, columns: tuple[tuple[Kind, CellEvidence], ...], pol
     values = np.zeros(tree.value.shape[::2])
     exact = tree.value[:, 0, :]
     steps = np.stack([evidence.step for _, evidence in columns], axis=1)
+    if values.shape[1] > 1:
+        steps = steps * stretched(exact[leaves], columns)[:, np.newaxis]
     for row, leaf in enumerate(leaves):
         if values.shape[1] == 1:
             values[leaf, 0] = shown_number(float(exact[leaf, 0]), float(steps[row, 0]), policy)
@@ -137,6 +139,18 @@ def _shown_values(tree: Any, columns: tuple[tuple[Kind, CellEvidence], ...], pol
         later = [shown_number(float(v), float(s), policy) for v, s in zip(exact[leaf, 1:], steps[row], strict=True)]
         values[leaf] = _shares([max(1 - sum(later), 0.0), *later])
     return values
+
+
+def stretched(exact: Floats, columns: tuple[tuple[Kind, CellEvidence], ...]) -> Floats:
+    """By how much class weights move the shares of each leaf further than its patients do: a class of a few that weighs
+    as much as all others is a number of which each of them is a large part.
+    """
+    later = np.stack([evidence.total / evidence.rows for _, evidence in columns], axis=1)
+    plain = np.column_stack([1 - later.sum(axis=1), later])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = np.where(plain > 0, exact / plain, 1.0)
+    largest: Floats = np.maximum(times.max(axis=1), 1.0)
+    return largest
 
 
 def _shares(parts: list[float]) -> Floats:

@@ -428,6 +428,17 @@ def a_weighted_tree(room: Any) -> bool | None:
     return None if stopped(answer) else float(loaded(answer).predict(pd.DataFrame({"leaf": [1]}))[0]) > 120
 
 
+def a_leaf_of_a_weighted_class(room: Any) -> Observed | None:
+    """Of four hundred patients a few are positive, but weigh as much as the rest: one more is a step of the share."""
+    leaf = named(leaf=integer(call("less", col("serial"), 400)))
+    answer = room.ask(
+        File(fit_of(room["patients"], DecisionTreeClassifier(class_weight={0: 1, 1: 39}), leaf, "positive"))
+    )
+    return (
+        None if stopped(answer) else Observed([float(loaded(answer).predict_proba(pd.DataFrame({"leaf": [1]}))[0, 1])])
+    )
+
+
 def a_column_that_is_kept(room: Any) -> bool | None:
     """A column that nobody differs in has no variance; one in which the target alone differs has some."""
     columns = named("cost", t=integer(call("and", IS_TARGET, col("hiv"))))
@@ -635,6 +646,13 @@ def spread(n: int, secret: bool, name: str = "x0") -> Tables:
     columns["hiv"] = np.arange(n) % 2 == 1
     columns[name][0] = 1.0 if secret else 0.0
     return crowd(n, **columns)
+
+
+def a_rare_class(secret: bool) -> Tables:
+    serial = np.arange(1_000)
+    positive = ((serial % 27 == 1) & (serial < 400) | (serial > 699)).astype(int)
+    positive[0] = secret
+    return crowd(1_000, positive=positive)
 
 
 def weighted(target: float, among: float) -> list[World]:
@@ -910,6 +928,12 @@ CASES = [
         of_secret(thirty_in_a_fold),
         judge_of(models.Folds),
     ),
+    Case(
+        "class weights",
+        a_leaf_of_a_weighted_class,
+        of_secret(a_rare_class),
+        lambda patch: patch.setattr(parts_trees, "stretched", lambda exact, _: np.ones(len(exact))),
+    ),
     Case(models.Never, a_weighted_tree, weighted(1.0, among=1e-9), judge_of(models.Never)),
     Case(
         models.Directions,
@@ -1075,5 +1099,5 @@ def test_every_rule_about_data_has_its_attack(rule):
 
 
 def test_no_case_is_left_of_a_setting_that_is_gone():
-    known = {*PolicySnapshot.__struct_fields__, "C14", "weak features", "numbers that few decide"}
+    known = {*PolicySnapshot.__struct_fields__, "C14", "weak features", "numbers that few decide", "class weights"}
     assert {check for check, _ in SUBJECTS if isinstance(check, str)} <= known
