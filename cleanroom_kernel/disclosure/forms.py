@@ -43,9 +43,17 @@ from cleanroom_kernel.plan.relations import (
 from cleanroom_kernel.plan.relations import Distinct as DistinctRows
 from cleanroom_kernel.plan.schema import DType
 
-MOST_FUNCTIONS = 12  # in a natural measure
+MOST_FUNCTIONS = 4  # in a natural measure, sums and differences apart: with more, constants are made of columns
 _MOST_TERMS = 8
 _POWERS = (2.0, 3.0, 0.5, -1.0)
+# Of one column, without a number of the expert's choice. sign, floor, exp, sin and their like are not among them: with
+# two of those, or some steps of arithmetic before, they tell few patients apart.
+_PLAIN = frozenset({
+    Function.SQRT, Function.LOG1P, Function.ROUND, Function.LOWER, Function.UPPER, Function.STRIP, Function.LENGTH,
+    Function.YEAR, Function.MONTH, Function.DAY, Function.HOUR, Function.MINUTE, Function.SECOND, Function.QUARTER,
+    Function.DAY_OF_WEEK, Function.DAY_OF_YEAR, Function.NORMALIZE, Function.DAYS, Function.TOTAL_SECONDS,
+    Function.ADD, Function.COALESCE,
+})  # fmt: skip
 
 
 class Condition(Struct, frozen=True, eq=False):
@@ -290,9 +298,16 @@ class _Place(Struct, frozen=True, eq=False):
             isinstance(self.node, Call) and self.node.function in (Function.WHERE, Function.DIVIDE, Function.LOG)
         )
 
+    @property
+    def is_of_one_kind(self) -> bool:
+        """Whether all arguments are made of the same columns: x / x is a number that the expert chose."""
+        made_of = {measures.columns_of(of, self.over) for of in children(self.node) if isinstance(of, Expression)}
+        return len(made_of) == 1
+
     def natural(self, arguments: tuple[Form, ...], scale: float = 1.0) -> Form:
         """Of natural arguments, whose scales were taken out."""
-        functions = sum(argument.functions for argument in arguments) + 1
+        added = isinstance(self.node, Call) and self.node.function in (Function.ADD, Function.SUBTRACT)
+        functions = sum(argument.functions for argument in arguments) + (not added)
         if functions > MOST_FUNCTIONS:
             return self.free(arguments)
         core = self.core(named=tuple(argument.core for argument in arguments))
@@ -332,7 +347,7 @@ def _step(place: _Place, arguments: tuple[Form, ...], columns: Forms) -> Form:
     if is_binary(place.field):
         term = Term(ROWS, (Condition(place.over, node),))
         return Form(place.core(*arguments), place.field, place.loose, (term,), free=False, nulls=_nulls(arguments))
-    if isinstance(node, Call) and not _chosen_options(node):
+    if isinstance(node, Call) and node.function in _PLAIN and not _chosen_options(node):
         if all(argument.natural and argument.is_core for argument in arguments):
             return place.natural(arguments)
     elif isinstance(node, Cast) and arguments[0].natural and arguments[0].is_core and node.format is None:
@@ -425,6 +440,8 @@ def _multiply(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
     if one.free or other.free or one.offset or other.offset:
         return None
     if one.natural and other.natural:
+        if place.is_of_one_kind and one.core != other.core:
+            return None
         return place.natural(arguments, one.scale * other.scale)
     crossed = [_crossed(a, b) for a in one.terms for b in other.terms]
     terms = _several(*(term for term in crossed if term is not None)) if None not in crossed else None
@@ -441,7 +458,7 @@ def _divide(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
     if above.is_literal and below.natural and not below.offset and math.isfinite(_number(above)) and _number(above):
         inverse = place.natural((below,), _number(above) / below.scale)
         return msgspec.structs.replace(inverse, core=measures.hashed("inverse", below.core))
-    if not (above.natural and below.natural) or above.offset or below.offset:
+    if not (above.natural and below.natural) or above.offset or below.offset or place.is_of_one_kind:
         return None
     return place.natural(arguments, above.scale / below.scale)
 
