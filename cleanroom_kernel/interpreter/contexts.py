@@ -115,6 +115,11 @@ def narrower(one: Relation, other: Relation) -> bool:
     return len(path_of(other).narrowed) > len(path_of(one).narrowed)
 
 
+def unfolded(rows: Relation, expression: Expression) -> Expression:
+    """`expression` without the columns that were computed since the last narrowing step, as it was before that step."""
+    return _inlined(expression, path_of(rows).kept[-1])
+
+
 def names_in(expression: Expression) -> set[str]:
     return {node.name for node in postorder(expression) if isinstance(node, Value)}
 

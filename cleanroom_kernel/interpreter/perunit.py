@@ -220,6 +220,7 @@ def _windowed(
 ) -> tuple[Relation, Expression]:
     """A window, placed before a sort by columns where there is one: then it also belongs to the unsorted rows."""
     rows, names = _key_names(grouping, rows)
+    of = None if of is None else contexts.unfolded(rows, of)
     over, sort = _unsorted(rows, {*names, *(contexts.names_in(of) if of is not None else ())})
     order: tuple[str, ...] | None = ()
     if sort is not None:

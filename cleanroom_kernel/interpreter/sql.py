@@ -410,6 +410,9 @@ def _aggregate(reader: Reader, node: exp.Expression) -> tuple[Any, Any]:
         share = float(reader.value(node.this.this))
         column = reader.column(node.expression.expressions[0].this)
         return column, lambda group: group.quantile(share)
+    if isinstance(node, exp.CountIf):
+        chosen = reader.truth(node.this).yes
+        return chosen.where(chosen), "count"
     if isinstance(node, exp.Count):
         if node.this is None or isinstance(node.this, (exp.Star, exp.Literal)):
             return None, "size"

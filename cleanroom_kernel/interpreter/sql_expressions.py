@@ -362,13 +362,39 @@ def _trunc(reader: Reader, node: exp.Expression) -> Value:
     return _day_of(reader, node)
 
 
+_SECONDS = {"DAY": 86_400, "HOUR": 3_600, "MINUTE": 60, "SECOND": 1}
+
+
 def _date_diff(reader: Reader, node: exp.Expression) -> Value:
-    """Days between two dates. Other units count borders differently from one database to the next."""
+    """How many borders of a unit lie between two moments, or, where the dialect has it so, how many whole units."""
     unit = node.args.get("unit")
-    if unit is not None and str(unit.name).upper() not in ("DAY", "DAYS"):
-        raise HandleError("DATE_DIFF counts days here.", suggestion="EXTRACT(EPOCH FROM (a - b)) / 3600 gives hours.")
+    part = "DAY" if unit is None else str(unit.name).upper().rstrip("S")
     later, earlier = _moments(reader.column(node.this)), _moments(reader.column(node.expression))
-    return (later.dt.normalize() - earlier.dt.normalize()).dt.days
+    if part in ("YEAR", "MONTH") and node.args.get("date_part_boundary"):
+        years = later.dt.year - earlier.dt.year
+        return years if part == "YEAR" else years * 12 + later.dt.month - earlier.dt.month
+    if part not in _SECONDS:
+        raise HandleError(
+            f"{part} is no unit of a difference here.", suggestion="There are: DAY, HOUR, MINUTE, SECOND."
+        )
+    if not node.args.get("date_part_boundary") and part != "DAY":
+        elapsed = (later - earlier).dt.total_seconds() / _SECONDS[part]
+        return choose(elapsed >= 0, np.floor(elapsed), np.ceil(elapsed))
+    borders = (later.dt.normalize() - earlier.dt.normalize()).dt.days
+    for finer, (name, times) in enumerate((("hour", 24), ("minute", 60), ("second", 60))):
+        if _SECONDS[part] > (3_600, 60, 1)[finer]:
+            break
+        borders = borders * times + getattr(later.dt, name) - getattr(earlier.dt, name)
+    return borders
+
+
+def _written(reader: Reader, node: exp.Expression) -> Value:
+    return reader.column(node.this).dt.strftime(_text(reader, node.args["format"]))
+
+
+def _piece(reader: Reader, node: exp.SplitPart) -> Value:
+    number = int(reader.value(node.args["part_index"])) - 1
+    return reader.column(node.this).str.split(_text(reader, node.args["delimiter"])).str[number].fillna("")
 
 
 def _interval(reader: Reader, node: exp.Interval) -> Value:
@@ -488,6 +514,9 @@ VALUES: dict[Any, Callable[[Reader, Any], Value]] = {
     exp.TsOrDsToDate: _day_of,
     exp.Date: _day_of,
     exp.TimestampTrunc: _trunc,
+    exp.DatetimeTrunc: _trunc,
+    exp.TimeToStr: _written,
+    exp.SplitPart: _piece,
     exp.DateTrunc: _trunc,
     exp.DateDiff: _date_diff,
     exp.TimestampDiff: _date_diff,
@@ -495,6 +524,10 @@ VALUES: dict[Any, Callable[[Reader, Any], Value]] = {
     exp.Interval: _interval,
     exp.DateAdd: _shifted(1),
     exp.DateSub: _shifted(-1),
+    exp.DatetimeAdd: _shifted(1),
+    exp.DatetimeSub: _shifted(-1),
+    exp.TimestampAdd: _shifted(1),
+    exp.TimestampSub: _shifted(-1),
     exp.Concat: _joined,
     exp.DPipe: _joined,
     exp.Lower: _of_columns(lambda column: column.str.lower()),

@@ -61,6 +61,19 @@ ROWS = {
     "lag": "select pid, admitted - lag(admitted) over (partition by pid order by admitted) as gap from stays",
     "lead": "select pid, lead(age, 1, 0) over (partition by pid order by admitted) as next_age from stays",
     "running sum": "select pid, sum(age) over (partition by pid order by admitted) as total from stays",
+    "ranks": "select pid, rank() over (partition by pid order by age) as r from stays",
+    "dense ranks": "select pid, dense_rank() over (partition by pid order by code, age desc) as r from stays",
+    "ranks with gaps": "select pid, rank() over (partition by pid order by los nulls last) as r from stays",
+    "rolling mean": "select pid, avg(age) over (partition by pid order by admitted rows between 2 preceding "
+    "and current row) as m from stays",
+    "running mean": "select pid, avg(los) over (partition by pid order by admitted) as m from stays",
+    "running number": "select pid, count(los) over (partition by pid order by admitted) as n from stays",
+    "last of all": "select pid, last_value(age) over (partition by pid order by admitted rows between unbounded "
+    "preceding and unbounded following) as a from stays",
+    "hours between": "select pid, date_diff('hour', timestamp '2020-01-01 12:30:00', admitted) h from stays",
+    "months between": "select pid, date_diff('month', timestamp '2019-11-20', admitted) m from stays",
+    "written dates": "select pid, strftime(admitted, '%Y-%m') m from stays",
+    "pieces": "select pid, split_part(ward, 'o', 2) as p from stays where ward is not null",
     "share of a patient": "select pid, age * 1.0 / sum(age) over (partition by pid) as share from stays where age > 0",
     "first stay of each": "select * from (select pid, age, row_number() over (partition by pid order by admitted) k "
     "from stays) t where k = 1",
@@ -76,6 +89,7 @@ RELEASED = {
     "in terms of groups": "select code, sum(readmitted) * 100.0 / count(*) as rate from stays "
     "group by code order by code",
     "filtered aggregates": "select code, count(*) filter (where died) as d from stays group by code order by code",
+    "counted where": "select code, count_if(died) d, count_if(los > 3) l from stays group by code order by code",
     "quantiles": "select code, percentile_cont(0.25) within group (order by age) q from stays "
     "group by code order by code",
     "of a join": "select p.sex, avg(s.los) a from stays s join patients p on s.pid = p.pid "
@@ -145,7 +159,11 @@ def test_whole_numbers_divide_to_whole_numbers_as_in_postgresql(here, table):
     [
         ("select distinct ward, pid from stays limit 5 offset 5", "positions"),
         ("select sum(age) over (order by admitted) from stays", "mixes patients"),
-        ("select rank() over (partition by pid order by age) from stays", "RANK"),
+        ("select ntile(4) over (partition by pid order by age) from stays", "NTILE"),
+        (
+            "select sum(age) over (partition by pid order by age rows between 1 following and 2 following) from stays",
+            "reach back",
+        ),
         ("select s.pid from stays s join patients p on s.age > p.born", "equal keys"),
         ("delete from stays", "one SELECT"),
         ("select 1; select 2", "one SELECT"),
