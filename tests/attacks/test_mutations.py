@@ -320,6 +320,31 @@ def an_error_of_one(room: Any) -> bool | None:
     return True if number == 0 else None
 
 
+def difference(first: float | None, second: float | None) -> bool | None:
+    """The target's share in means over everybody, and over everybody else."""
+    if first is None or second is None:
+        return None
+    return round(first * N - second * (N - 1)) == 1
+
+
+def a_mean_and_a_score(room: Any) -> bool | None:
+    """An accuracy of saying that everybody is positive is a mean."""
+    first = shown(room.ask(mean(room["patients"], "positive")))
+    others = Metric(where(room["patients"], NOT_TARGET), Score.ACCURACY, col("positive"), (lit(1),))
+    return difference(first, shown(room.ask(others)))
+
+
+def two_models_of_a_target(room: Any) -> bool | None:
+    """Each predicts the mean, whatever its features are."""
+    rows = (room["patients"], where(room["patients"], NOT_TARGET))
+    fits = (
+        fit_of(over, DummyRegressor(), (feature,), "positive", Task.REGRESS)
+        for over, feature in zip(rows, ("serial", "age"), strict=True)
+    )
+    first, second = (learned_numbers(room, fit, "constant_") for fit in fits)
+    return difference(None if first is None else first[0], None if second is None else second[0])
+
+
 def precisions(times: int) -> Callable[[Any], Any]:
     """What `reconstruction` does with sums, with scores: precision, if all are said to be positive, is a share."""
 
@@ -516,6 +541,12 @@ def any_family(patch: pytest.MonkeyPatch) -> None:
     """Whatever a model is like, no family has anything against it."""
     for module in (examining, parts_boosting, parts_columns, parts_composites, parts_linear, parts_trees):
         patch.setattr(module, "findings", lambda *_: ())
+
+
+def nothing_beside(patch: pytest.MonkeyPatch) -> None:
+    """Scores and models are compared, and released whatever comes of it."""
+    compare = gate._stand
+    patch.setattr(gate, "_stand", lambda *given: compare(*given) or True)
 
 
 def judge_of(fact: type) -> Switch:
@@ -871,6 +902,8 @@ CASES = [
         policy={"evaluations": 10**9},
         settings={**EXACT, "evaluations": 12, "denials": 10**9},
     ),
+    Case(Check.PAIRS, a_mean_and_a_score, unknown_others(), nothing_beside, settings=EXACT, place="score and mean"),
+    Case(Check.PAIRS, two_models_of_a_target, unknown_others(), nothing_beside, settings=EXACT, place="two models"),
     Case("held_out_scores", borrowed_label, with_target("hiv", HIV, False, True), scores_of_any_rows),
     # Models
     Case(
