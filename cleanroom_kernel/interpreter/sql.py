@@ -16,14 +16,15 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from cleanroom_kernel.interpreter import grouped, joins, sql_windows
+from cleanroom_kernel.interpreter import grouped, joins, sql_conditions, sql_dates, sql_expressions, sql_windows
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.groupby import GroupBy
 from cleanroom_kernel.interpreter.handles import Frame
-from cleanroom_kernel.interpreter.sql_expressions import Reader, constant, is_column, unavailable
+from cleanroom_kernel.interpreter.sql_reader import Reader, constant, is_column, unavailable
 from cleanroom_kernel.plan.schema import DType, Role
 
 Table = Any  # a Frame, or a released DataFrame
+READING = (sql_conditions, sql_dates, sql_expressions)  # each fills the reader's tables when it is imported
 
 
 class Tables(Protocol):

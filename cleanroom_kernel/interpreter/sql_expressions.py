@@ -1,14 +1,9 @@
-"""SQL expressions: sqlglot's nodes as operations on columns, a table of both. Columns are handles or released Series.
-
-Conditions are three-valued as in SQL: each is known by where it is true and where it is false; elsewhere it is unknown.
-What is in no table is refused by name.
-"""
+"""SQL's values: arithmetic, CASE, casts, texts and numbers, a table of sqlglot's nodes and what computes them."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,213 +11,24 @@ import pandas as pd
 from sqlglot import exp
 
 from cleanroom_kernel.interpreter.errors import HandleError
-from cleanroom_kernel.interpreter.handles import Column, Frame
-
-Value = Any  # a column, or one public value
-Subquery = Callable[[exp.Expression], Any]
-
-NULL = float("nan")
-
-
-@dataclass(frozen=True)
-class Truth:
-    """A condition: where it is true, and where it is false."""
-
-    yes: Value
-    no: Value
-
-
-class Reader:
-    """Reads expressions over the columns of `frame`, whose labels are the names of the columns in the tree."""
-
-    def __init__(self, frame: Any, subquery: Subquery) -> None:
-        self.frame = frame
-        self.subquery = subquery
-
-    def value(self, node: exp.Expression) -> Value:
-        if isinstance(node, _CONDITIONS):
-            return _as_value(self.truth(node))
-        for kind, read in VALUES.items():
-            if isinstance(node, kind):
-                return read(self, node)
-        raise unavailable(node)
-
-    def truth(self, node: exp.Expression) -> Truth:
-        for kind, read in TRUTHS.items():
-            if isinstance(node, kind):
-                found = read(self, node)
-                return Truth(found.no, found.yes) if node.args.get("negate") else found
-        found = self.value(node)
-        if isinstance(found, bool):
-            return Truth(found, not found)
-        return Truth(found == True, found == False)  # noqa: E712 - columns of booleans with gaps
-
-    def column(self, node: exp.Expression) -> Value:
-        """A value that functions of columns can be called on."""
-        found = self.value(node)
-        return found if is_column(found) else constant(self.frame, found)
+from cleanroom_kernel.interpreter.handles import Frame
+from cleanroom_kernel.interpreter.sql_reader import (
+    NULL,
+    VALUES,
+    Reader,
+    Value,
+    both,
+    choose,
+    constant,
+    either,
+    is_column,
+    negated,
+    present,
+    text_of,
+    unavailable,
+)
 
 
-def unavailable(node: exp.Expression) -> HandleError:
-    name = node.name if isinstance(node, exp.Anonymous) else node.key
-    return HandleError(
-        f"{str(name).upper()} is not in the SQL of a room.",
-        suggestion="Do that step with pandas: room.sql gives an ordinary DataFrame of the room.",
-    )
-
-
-def is_column(value: Any) -> bool:
-    return isinstance(value, (Column, pd.Series))
-
-
-def constant(frame: Any, value: Any) -> Any:
-    """A column that holds one value."""
-    return frame.assign(value=value)["value"]
-
-
-def choose(condition: Value, yes: Value, no: Value) -> Value:
-    if isinstance(condition, Column):
-        return np.where(condition, yes, no)
-    if isinstance(condition, pd.Series):
-        return pd.Series(np.where(condition, yes, no), index=condition.index)
-    return yes if condition else no
-
-
-def present(value: Value) -> Value:
-    return value.notna() if is_column(value) else not pd.isna(value)
-
-
-def both(one: Value, other: Value) -> Value:
-    return one & other
-
-
-def either(one: Value, other: Value) -> Value:
-    return one | other
-
-
-def negated(value: Value) -> Value:
-    return ~value if is_column(value) else not value
-
-
-def _as_value(truth: Truth) -> Value:
-    """True and false, missing where the condition is unknown."""
-    if not is_column(truth.yes):
-        return bool(truth.yes)
-    return truth.yes.where(either(truth.yes, truth.no))
-
-
-# -- conditions -------------------------------------------------------------------------------------------------------
-_COMPARISONS: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
-    exp.EQ: operator.eq, exp.NEQ: operator.ne, exp.LT: operator.lt, exp.LTE: operator.le, exp.GT: operator.gt,
-    exp.GTE: operator.ge,
-}  # fmt: skip
-
-
-def _compared(compare: Callable[[Any, Any], Any]) -> Callable[[Reader, exp.Expression], Truth]:
-    def read(reader: Reader, node: exp.Expression) -> Truth:
-        left, right = reader.value(node.this), reader.value(node.expression)
-        return _known(compare(left, right), left, right)
-
-    return read
-
-
-def _known(found: Value, *of: Value) -> Truth:
-    """A test that is unknown where one of the values it is about is missing."""
-    known = present(of[0])
-    for value in of[1:]:
-        known = both(known, present(value))
-    return Truth(both(found, known), both(negated(found), known))
-
-
-def _between(reader: Reader, node: exp.Between) -> Truth:
-    """Two comparisons: one that is false makes it false, whatever the other bound is."""
-    value, low, high = (reader.value(node.args[name]) for name in ("this", "low", "high"))
-    above, below = _known(value >= low, value, low), _known(value <= high, value, high)
-    return Truth(both(above.yes, below.yes), either(above.no, below.no))
-
-
-def _in(reader: Reader, node: exp.In) -> Truth:
-    column = reader.column(node.this)
-    query = node.args.get("query")
-    if query is not None:
-        found = reader.subquery(query.this if isinstance(query, exp.Subquery) else query)
-        members = found[next(iter(found.columns))]
-        return _known(column.isin(members if isinstance(found, Frame) else list(members.dropna())), column)
-    return _known(column.isin([reader.value(item) for item in node.expressions]), column)
-
-
-def _is(reader: Reader, node: exp.Is) -> Truth:
-    if isinstance(node.expression, exp.Null):
-        missing = negated(present(reader.value(node.this)))
-        return Truth(missing, negated(missing))
-    wanted = reader.truth(node.this)
-    holds = wanted.yes if reader.value(node.expression) else wanted.no
-    return Truth(holds, negated(holds))
-
-
-def _and(reader: Reader, node: exp.And) -> Truth:
-    one, other = reader.truth(node.this), reader.truth(node.expression)
-    return Truth(both(one.yes, other.yes), either(one.no, other.no))
-
-
-def _or(reader: Reader, node: exp.Or) -> Truth:
-    one, other = reader.truth(node.this), reader.truth(node.expression)
-    return Truth(either(one.yes, other.yes), both(one.no, other.no))
-
-
-def _not(reader: Reader, node: exp.Not) -> Truth:
-    found = reader.truth(node.this)
-    return Truth(found.no, found.yes)
-
-
-def _like(case: bool) -> Callable[[Reader, exp.Expression], Truth]:
-    def read(reader: Reader, node: exp.Expression) -> Truth:
-        column, pattern = reader.column(node.this), _like_pattern(_text(reader, node.expression))
-        return _known(column.str.contains(pattern, case=case, regex=True, na=False), column)
-
-    return read
-
-
-def _like_pattern(text: str) -> str:
-    signs = {"%": ".*", "_": "."}
-    plain = "".join(signs.get(letter, "\\" + letter if letter in ".^$*+?{}[]\\|()" else letter) for letter in text)
-    return f"(?s)^{plain}$"
-
-
-def _regexp(case: bool) -> Callable[[Reader, exp.Expression], Truth]:
-    def read(reader: Reader, node: exp.Expression) -> Truth:
-        column = reader.column(node.this)
-        found = column.str.contains(_text(reader, node.expression), case=case, regex=True, na=False)
-        return _known(found, column)
-
-    return read
-
-
-def _text(reader: Reader, node: exp.Expression) -> str:
-    found = reader.value(node)
-    if not isinstance(found, str):
-        raise HandleError("A pattern is a text here.", suggestion="column LIKE 'I5%'")
-    return found
-
-
-TRUTHS: dict[Any, Callable[[Reader, Any], Truth]] = {
-    **{kind: _compared(compare) for kind, compare in _COMPARISONS.items()},
-    exp.Between: _between,
-    exp.In: _in,
-    exp.Is: _is,
-    exp.And: _and,
-    exp.Or: _or,
-    exp.Not: _not,
-    exp.Like: _like(case=True),
-    exp.ILike: _like(case=False),
-    exp.RegexpLike: _regexp(case=True),
-    exp.RegexpILike: _regexp(case=False),
-    exp.Paren: lambda reader, node: reader.truth(node.this),
-}
-_CONDITIONS = tuple(kind for kind in TRUTHS if kind is not exp.Paren)
-
-
-# -- values -----------------------------------------------------------------------------------------------------------
 def _literal(reader: Reader, node: exp.Literal) -> Value:
     if node.is_string:
         return node.this
@@ -319,98 +125,9 @@ def _cast(reader: Reader, node: exp.Cast) -> Value:
     return column.astype(_TYPES[kind])
 
 
-_PARTS = {"YEAR": "year", "MONTH": "month", "DAY": "day", "HOUR": "hour", "MINUTE": "minute", "SECOND": "second",
-          "QUARTER": "quarter", "DOY": "dayofyear"}  # fmt: skip
-
-
-def _extract(reader: Reader, node: exp.Extract) -> Value:
-    return part_of(reader.column(node.expression), str(node.this.name or node.this).upper())
-
-
-def part_of(column: Value, part: str) -> Value:
-    is_duration = pd.api.types.is_timedelta64_dtype(column.dtype)
-    if part == "EPOCH":
-        return (column if is_duration else column - pd.Timestamp(0)).dt.total_seconds()
-    if is_duration and part in ("DAY", "DAYS"):
-        return column.dt.days
-    if part in ("DOW", "DAYOFWEEK"):
-        return (column.dt.dayofweek + 1) % 7  # Sunday is 0
-    if part not in _PARTS or is_duration:
-        raise HandleError(
-            f"{part} is no part of a date here.", suggestion=f"There are: {', '.join(_PARTS)}, EPOCH, DOW."
-        )
-    return getattr(column.dt, _PARTS[part])
-
-
-def _part(part: str) -> Callable[[Reader, exp.Expression], Value]:
-    return lambda reader, node: part_of(reader.column(node.this), part)
-
-
-def _day_of(reader: Reader, node: exp.Expression) -> Value:
-    return _moments(reader.column(node.this)).dt.normalize()
-
-
-def _moments(column: Value) -> Value:
-    return column if pd.api.types.is_datetime64_any_dtype(column.dtype) else pd.to_datetime(column)
-
-
-def _trunc(reader: Reader, node: exp.Expression) -> Value:
-    if str(node.args["unit"].name).upper() != "DAY":
-        raise HandleError(
-            "Dates are cut to days here.", suggestion="Take EXTRACT(YEAR FROM …) and EXTRACT(MONTH FROM …)."
-        )
-    return _day_of(reader, node)
-
-
-_SECONDS = {"DAY": 86_400, "HOUR": 3_600, "MINUTE": 60, "SECOND": 1}
-
-
-def _date_diff(reader: Reader, node: exp.Expression) -> Value:
-    """How many borders of a unit lie between two moments, or, where the dialect has it so, how many whole units."""
-    unit = node.args.get("unit")
-    part = "DAY" if unit is None else str(unit.name).upper().rstrip("S")
-    later, earlier = _moments(reader.column(node.this)), _moments(reader.column(node.expression))
-    if part in ("YEAR", "MONTH") and node.args.get("date_part_boundary"):
-        years = later.dt.year - earlier.dt.year
-        return years if part == "YEAR" else years * 12 + later.dt.month - earlier.dt.month
-    if part not in _SECONDS:
-        raise HandleError(
-            f"{part} is no unit of a difference here.", suggestion="There are: DAY, HOUR, MINUTE, SECOND."
-        )
-    if not node.args.get("date_part_boundary") and part != "DAY":
-        elapsed = (later - earlier).dt.total_seconds() / _SECONDS[part]
-        return choose(elapsed >= 0, np.floor(elapsed), np.ceil(elapsed))
-    borders = (later.dt.normalize() - earlier.dt.normalize()).dt.days
-    for finer, (name, times) in enumerate((("hour", 24), ("minute", 60), ("second", 60))):
-        if _SECONDS[part] > (3_600, 60, 1)[finer]:
-            break
-        borders = borders * times + getattr(later.dt, name) - getattr(earlier.dt, name)
-    return borders
-
-
-def _written(reader: Reader, node: exp.Expression) -> Value:
-    return reader.column(node.this).dt.strftime(_text(reader, node.args["format"]))
-
-
 def _piece(reader: Reader, node: exp.SplitPart) -> Value:
     number = int(reader.value(node.args["part_index"])) - 1
-    return reader.column(node.this).str.split(_text(reader, node.args["delimiter"])).str[number].fillna("")
-
-
-def _interval(reader: Reader, node: exp.Interval) -> Value:
-    amount, unit = reader.value(node.this), node.args.get("unit")
-    return pd.Timedelta(f"{amount} {unit.name.lower()}" if unit is not None else str(amount))
-
-
-def _shifted(sign: int) -> Callable[[Reader, exp.Expression], Value]:
-    def read(reader: Reader, node: exp.Expression) -> Value:
-        unit = node.args.get("unit")
-        amount = reader.value(node.expression)
-        if not isinstance(amount, pd.Timedelta):
-            amount = pd.Timedelta(f"{amount} {unit.name.lower() if unit is not None else 'day'}")
-        return reader.column(node.this) + sign * amount
-
-    return read
+    return reader.column(node.this).str.split(text_of(reader, node.args["delimiter"])).str[number].fillna("")
 
 
 def _joined(reader: Reader, node: exp.Expression) -> Value:
@@ -486,7 +203,7 @@ def _scalar(reader: Reader, node: exp.Subquery) -> Value:
     return found.iloc[0, 0]
 
 
-VALUES: dict[Any, Callable[[Reader, Any], Value]] = {
+VALUES |= {
     exp.Column: lambda reader, node: reader.frame[node.name],
     exp.Literal: _literal,
     exp.Null: lambda reader, node: NULL,
@@ -506,28 +223,7 @@ VALUES: dict[Any, Callable[[Reader, Any], Value]] = {
     exp.Coalesce: _coalesce,
     exp.Nullif: _null_if,
     exp.Cast: _cast,
-    exp.Extract: _extract,
-    exp.Year: _part("YEAR"),
-    exp.Month: _part("MONTH"),
-    exp.Day: _part("DAY"),
-    exp.Hour: _part("HOUR"),
-    exp.TsOrDsToDate: _day_of,
-    exp.Date: _day_of,
-    exp.TimestampTrunc: _trunc,
-    exp.DatetimeTrunc: _trunc,
-    exp.TimeToStr: _written,
     exp.SplitPart: _piece,
-    exp.DateTrunc: _trunc,
-    exp.DateDiff: _date_diff,
-    exp.TimestampDiff: _date_diff,
-    exp.DatetimeDiff: _date_diff,
-    exp.Interval: _interval,
-    exp.DateAdd: _shifted(1),
-    exp.DateSub: _shifted(-1),
-    exp.DatetimeAdd: _shifted(1),
-    exp.DatetimeSub: _shifted(-1),
-    exp.TimestampAdd: _shifted(1),
-    exp.TimestampSub: _shifted(-1),
     exp.Concat: _joined,
     exp.DPipe: _joined,
     exp.Lower: _of_columns(lambda column: column.str.lower()),

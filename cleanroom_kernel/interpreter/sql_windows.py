@@ -12,7 +12,7 @@ import pandas as pd
 from sqlglot import exp
 
 from cleanroom_kernel.interpreter.errors import HandleError
-from cleanroom_kernel.interpreter.sql_expressions import Reader, unavailable
+from cleanroom_kernel.interpreter.sql_reader import Reader, unavailable
 
 _WHOLE = {exp.Sum: "sum", exp.Avg: "mean", exp.Min: "min", exp.Max: "max", exp.Count: "count", exp.Stddev: "std",
           exp.FirstValue: "first", exp.LastValue: "last"}  # fmt: skip
