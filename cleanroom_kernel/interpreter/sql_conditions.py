@@ -1,4 +1,4 @@
-"""SQL's conditions: comparisons, lists, patterns and what joins them, by where they are true and where they are false."""
+"""SQL's conditions: comparisons, lists, patterns and what joins them, by where they are true and where false."""
 
 from __future__ import annotations
 
