@@ -35,6 +35,14 @@ def guarded(standard_world):
 
 
 @pytest.fixture
+def guarded_alone(permissive_world):
+    """The same with a ledger of its own, for tests whose questions would count against those of others."""
+    made = world(rows=1_500, preset="standard")
+    connection.use(made.room._connection)
+    return made
+
+
+@pytest.fixture
 def stays(here):
     return here.room["stays"]
 

@@ -77,9 +77,9 @@ def test_a_pivot_of_attributes_is_that_of_pandas(pivot, stays, table):
     same(ours, theirs)
 
 
-def test_a_pivot_keeps_rows_that_are_not_shown(guarded):
+def test_a_pivot_keeps_rows_that_are_not_shown(guarded_alone):
     """Missing and not shown are different things, and the picture says which."""
-    stays = guarded.room["stays"]
+    stays = guarded_alone.room["stays"]
     rare = stays.assign(kind=np.where((stays.age == 7) & (stays.ward == "north"), "rare", "usual"))
     table = rare.pivot_table("los", "kind")
     assert list(table.index) == ["rare", "usual"]

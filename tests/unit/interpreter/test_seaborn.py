@@ -120,8 +120,8 @@ def test_plots_whose_marks_are_patients_are_refused(name, stays, here):
     assert len(here.vault.questions) == before
 
 
-def test_bars_that_are_not_shown_are_counted_on_the_picture(guarded):
-    stays = guarded.room["stays"]
+def test_bars_that_are_not_shown_are_counted_on_the_picture(guarded_alone):
+    stays = guarded_alone.room["stays"]
     rare = stays.assign(kind=np.where((stays.age == 7) & (stays.ward == "north"), "rare", "usual"))
     axes = sns.countplot(data=rare, x="kind")
     assert [text.get_text() for text in axes.texts] == ["1 bar not shown: too few patients"]
