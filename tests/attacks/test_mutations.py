@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ from support.worlds import KEY, stopped, value
 from cleanroom_kernel.disclosure import checks, comparisons, gate, models, ordering
 from cleanroom_kernel.disclosure.policy import Policy, PolicySnapshot
 from cleanroom_kernel.disclosure.risks import APPLIES, EVALUATION_CHECKS, MODEL_CHECKS, Check, Mitigation
-from cleanroom_kernel.disclosure.rules import DATA, OF_CHECK, OF_MITIGATION
+from cleanroom_kernel.disclosure.rules import BOOK, DATA, OF_CHECK, OF_MITIGATION
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.aggregates import Metric, Score
 from cleanroom_kernel.plan.expressions import Cast, Literal, Named
@@ -1134,3 +1135,114 @@ def test_every_rule_about_data_has_its_attack(rule):
 def test_no_case_is_left_of_a_setting_that_is_gone():
     known = {*PolicySnapshot.__struct_fields__, "C14", "weak features", "numbers that few decide", "class weights"}
     assert {check for check, _ in SUBJECTS if isinstance(check, str)} <= known
+
+
+# -- the catalogue ----------------------------------------------------------------------------------------------------
+PAGE = Path(__file__).parents[2] / "docs" / "generated" / "checks.md"
+
+IN_WORDS = {
+    "minimum count": "A count of two known patients and the target if positive is rounded up or down.",
+    "concentration of rows": "How many rows there are says whether the target has many of them.",
+    "minimum count, doubled": "The variance of fifteen, fourteen of them known, shows the value of the last.",
+    "dominance": "A covariance that one patient makes up has that patient's sign.",
+    "effective number": "A sum that four patients make up shows whether there is a fourth.",
+    "variety": "A share of one says of each patient in a ward what all of them have.",
+    "predicates": "A count of values that are there, but for the target's if the secret is yes.",
+    "position": "The highest quantile shows whether the target has the highest value.",
+    "endpoints": "A maximum is the value of one.",
+    "outlier": "A sum moves by more than its step if the target has a very large value.",
+    "finite": "A quantile is infinite if the target's value is.",
+    "differencing": "Patients with a condition, and those but for the target.",
+    "linear combinations": "Women or the target, men or the target, everybody: the target is counted once too often.",
+    "an order statistic is shown as a mean of its neighbours": "The median is the target's exact value.",
+    "digits that one unit could decide are not shown": "A sum to the last digit, all others' values being known.",
+    "a limit on significant digits": "A count of ten thousand, and one.",
+    "measures with numbers of the expert's choice are drawn in and shown with noise": "One value decides a power sum.",
+    "free_noise": "A power sum, all others' values being known.",
+    "free_answers": "Many power sums, each with noise of its own: one of them shows a difference.",
+    "cells that fail a check are suppressed": "A total less the groups that are shown is the group that is not.",
+    "labels that too few units share are left out": "The target's secret as the label of a group.",
+    "jitter": "A ward of nine known patients, and the target if it is the target's ward.",
+    "mixed_jitter": "Nine known patients, and the target if positive.",
+    "released_share": "Sums over halves of the patients, as equations of all their secrets.",
+    "cohort_share": "The same of sixty patients, filled up with everybody else.",
+    "denials": "Whether each of many groups of nine has a tenth, asked one by one.",
+    "suppressed_cells": "The same by cells of tables that are shown or not.",
+    "labels": "The same in a single table.",
+    "C14": "Patients with a condition asked by one expert, those but for the target by another.",
+    "keyed_seeds": "A sample of known patients and the target: the attacker draws the same.",
+    "a limit on the digits of a model's parameters": "A mean on a large offset, all others' values being known.",
+    "a model is rebuilt from listed attributes": "The exact coefficients in a released file.",
+    "finite (evaluation)": "A score whose influences nobody has worked out, to four digits.",
+    "size of an evaluation": "The accuracy of saying yes on twenty-five patients, twenty-four of them known.",
+    "minimum count per class (evaluation)": "An accuracy of one says of each patient in a ward what all of them have.",
+    "effective number (evaluation)": "A mean error of which nothing is left says that one patient makes it up.",
+    "evaluations": "Precisions of saying yes on halves of the patients, as equations of all their secrets.",
+    "differencing (score and mean)": "A mean over all, and the accuracy of a constant over all but the target.",
+    "differencing (two models)": "Two models of one target, fitted to all and to all but the target.",
+    "held_out_scores": "A tree that shares the target's label with a group is scored on the group.",
+    "minimum count (model)": "A fit of four known patients, and the target if positive.",
+    "minimum count per class (model)": "A model of a target that is another one for one patient alone.",
+    "model family (model)": "A released tree that says the target's value of the target's row.",
+    "Design": "A linear model with a parameter for each six patients.",
+    "Leaves": "The same tree, whatever its leaves are like.",
+    "Groups": "Naive Bayes with forty numbers of sixty patients.",
+    "Labels": "The target's secret as a label that an encoder stores.",
+    "Directions": "Principal components of ten columns of sixty patients.",
+    "Folds": "Scores of a search on folds of thirty.",
+    "class weights": "A few positive patients of a leaf weigh as much as all others.",
+    "Never": "A leaf of many, of whom the target has all the weight.",
+    "Directions (selection)": "A column in which the target alone differs is kept, one in which nobody does is not.",
+    "weak features": "The importance of a column that marks the target.",
+    "numbers that few decide": "A mean that one patient moves by more than its step.",
+    "counts are rounded to a base": "A count to the last digit, all others being known.",
+    "effective number (model)": "A tree of whose patients the target has all the weight.",
+    "Uncovered": "A mean of a scaler, which is hidden.",
+}
+
+
+def page() -> str:
+    lines = [
+        "# What each check stops",
+        "",
+        "Written by `PYTHONPATH=tests:. python tests/attacks/test_mutations.py` from the table of that file, whose",
+        "tests run every attack: it fails under the policy as it is, and succeeds with that one check off. The rules",
+        "themselves are printed by `cleanroom policy explain`.",
+        "",
+        "| Check, mitigation, judge of models or setting | Rule | Attack that it stops |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {case.name} | {_rule_of(case.check)} | {IN_WORDS[case.name]} |" for case in CASES]
+    lines += ["", "Not missed alone, because another one says no as well; without both, the attack succeeds:", ""]
+    lines += ["| Check | Implied by | Attack that both stop |", "|---|---|---|"]
+    lines += [f"| {one.case.name} | {_name_of(one.by)} | {IN_WORDS[one.case.name]} |" for one in IMPLIED]
+    return "\n".join(lines) + "\n"
+
+
+def _name_of(thing: Any) -> str:
+    return str(getattr(thing, "value", getattr(thing, "__name__", thing)))
+
+
+def _rule_of(thing: Any) -> str:
+    """The rule of the book; of a number of the policy, those that name it."""
+    if thing in BOOK:
+        return str(thing)
+    if isinstance(thing, type):
+        return "C10"
+    if isinstance(thing, Check):
+        return OF_CHECK[thing]
+    if isinstance(thing, Mitigation):
+        return OF_MITIGATION[thing]
+    return ", ".join(rule.id for rule in BOOK.values() if f"{{{thing}" in rule.sentence)
+
+
+def test_every_attack_is_told_in_words():
+    assert sorted(IN_WORDS) == sorted({case.name for case in (*CASES, *(implied.case for implied in IMPLIED))})
+
+
+def test_the_page_of_checks_is_current():
+    assert PAGE.read_text() == page(), "PYTHONPATH=tests:. python tests/attacks/test_mutations.py writes it"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
