@@ -7,7 +7,7 @@ number the same rows alike. Two selections with one name are the same rows of on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -179,6 +179,25 @@ def columns_of(expression: Expression, over: Relation) -> frozenset[str]:
     return _made_of([expression], _sources(over))
 
 
+def decided_by(expression: Expression, over: Relation) -> frozenset[str]:
+    """Also those that decided which rows it is made of, where it was joined, reduced or computed within a unit: that a
+    patient has no row among the positive ones is a column of its own, whatever is selected of that row.
+    """
+    return _made_of([expression], _deciding(over))
+
+
+def chosen_by(relation: Relation) -> frozenset[str]:
+    """The columns of patients' tables by which rows of a relation were selected."""
+    takes = any(isinstance(node, Take) for node in postorder(relation))
+    found: frozenset[str] = frozenset()
+    for node in postorder(relation):
+        if isinstance(node, Filter):
+            found |= decided_by(node.where, node.over)
+        elif isinstance(node, Sort) and takes:
+            found = found.union(*(decided_by(key, node.over) for key in node.by))
+    return found
+
+
 Sources = dict[str, frozenset[str]]
 
 
@@ -195,18 +214,46 @@ def _sources(relation: Relation) -> Sources:
     return found
 
 
+def _deciding(relation: Relation) -> Sources:
+    for node in () if "deciding" in relation.__dict__ else postorder(relation):
+        if isinstance(node, Relation) and "deciding" not in node.__dict__:
+            node.__dict__["deciding"] = _deciding_of(node)
+    found: Sources = relation.__dict__["deciding"]
+    return found
+
+
+def _deciding_of(relation: Relation) -> Sources:
+    if isinstance(relation, Join):
+        chosen = chosen_by(relation.right)
+        right = {name: sources | chosen for name, sources in _deciding(relation.right).items()}
+        return joined(relation, _deciding(relation.left), right)
+    found = _sources_from(relation, _deciding)
+    if isinstance(relation, PerUnit):
+        chosen = chosen_by(relation.over)
+        return {name: found[name] | (chosen if name not in relation.by else frozenset()) for name in found}
+    if isinstance(relation, Window):
+        ordered = _made_of([Value(name) for name in relation.order], _deciding(relation.over))
+        return found | {relation.name: found[relation.name] | chosen_by(relation.over) | ordered}
+    return found
+
+
 def _sources_of(relation: Relation) -> Sources:
+    return _sources_from(relation, _sources)
+
+
+def _sources_from(relation: Relation, sources: Callable[[Relation], Sources]) -> Sources:
+    """Sources of a relation's columns, from those of the relations that it is made of."""
     if isinstance(relation, Table):
         return {
             name: frozenset({f"{_STORED}{relation.name}.{name}"} if relation.has_units else ())
             for name in relation.fields
         }
     if isinstance(relation, Join):
-        return joined(relation, _sources(relation.left), _sources(relation.right))
+        return joined(relation, sources(relation.left), sources(relation.right))
     if isinstance(relation, Concat):
-        parts = [_sources(part) for part in relation.parts]
+        parts = [sources(part) for part in relation.parts]
         return {name: frozenset[str]().union(*(part[name] for part in parts)) for name in relation.fields}
-    over = _sources(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
+    over = sources(relation.over)  # type: ignore[attr-defined]  # every relation that is left has one
     made: Sources = {}
     if isinstance(relation, (Select, Assign)):
         made = {column.name: _made_of([column.of], over) for column in relation.columns}

@@ -18,7 +18,7 @@ from cleanroom_kernel.disclosure.judge import passes
 from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.rules import structural_no
 from cleanroom_kernel.disclosure.words import describe
-from cleanroom_kernel.plan.aggregates import Column, Correlation, Metric, Summary
+from cleanroom_kernel.plan.aggregates import Column, Correlation, Distinct, Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation
 from cleanroom_kernel.plan.expressions import Expression, Named, type_of
 from cleanroom_kernel.plan.models import Fit, Inspect
@@ -74,7 +74,9 @@ def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
     rows = _rows(summary.over, measured_of, [key.of for key in summary.by], desk)
     found = _groups(summary, rows, desk)
     cells = Cells(found.codes, _selections(summary, found))
-    mixed = summary.over.has_units and is_mixed(summary.over, [key.of for key in summary.by])
+    # Values that a number of distinct ones counts are groups as well.
+    counted = [column.statistic.of for column in summary.columns if isinstance(column.statistic, Distinct)]
+    mixed = summary.over.has_units and is_mixed(summary.over, [*(key.of for key in summary.by), *counted])
     borders = desk.ledger.borders(desk.policy, mixed=mixed)
     body = Columns(rows, cells, desk.policy.minimum_units, borders)
     measured = [body.column(column.name, column.statistic) for column in summary.columns]

@@ -133,7 +133,7 @@ class Rows:
     def charged(self, inputs: Iterable[Expression]) -> frozenset[str]:
         """The owner's columns to which free measures among the inputs are charged."""
         free = [of for of in inputs if self.over.has_units and self.prepared(of).form.free]
-        return frozenset[str]().union(*({ANY_FREE} | measures.columns_of(of, self.over) for of in free))
+        return frozenset[str]().union(*({ANY_FREE} | measures.decided_by(of, self.over) for of in free))
 
     def footprints(
         self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None

@@ -5,10 +5,15 @@ conditions that are put where nobody looks for them.
 from __future__ import annotations
 
 import pytest
-from support.rooms import call, col
-from support.worlds import world
+from support.rooms import call, col, eq, size, summary, where
+from support.worlds import N, is_target, stopped, table, world
 
-from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.forms import form_of, is_mixed
+from cleanroom_kernel.plan import aggregates as a
+from cleanroom_kernel.plan.expressions import Literal, Named
+from cleanroom_kernel.plan.relations import Concat, How, Join, PerUnit, Reduced, Reduction, Select, Sort, Take
+from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.protocol.release import Refusal
 
 
 def patients(room):
@@ -72,3 +77,94 @@ def test_a_constant_that_is_made_of_columns_makes_a_free_measure(room_of, consta
 )
 def test_what_analysts_make_of_columns_is_natural(room_of, measure):
     assert form_of(measure, patients(world(room_of, True))).natural
+
+
+# -- groups that are filled up, by conditions that are not in a filter ------------------------------------------------
+TENTH = call("equal", call("modulo", col("serial"), 10), 0)
+BLOCK = call("floor_divide", col("serial"), 10)
+
+
+def stacked(room):
+    tenths = where(patients(room), call("and", TENTH, col("hiv")))
+    return Concat((where(patients(room), call("not", TENTH)), tenths))
+
+
+def joined_with_the_positive(room):
+    right = Select(where(patients(room), col("hiv")), (Named("id", col("id")), Named("there", col("serial"))))
+    return Join(patients(room), right, ("id",), ("id",), How.LEFT)
+
+
+def joined_with_their_number(room):
+    right = PerUnit(where(patients(room), col("hiv")), ("id",), (Reduced("there", Reduction.SIZE),))
+    return Join(patients(room), right, ("id",), ("id",), How.LEFT)
+
+
+THERE = call("or", call("not", call("is_null", col("there"))), call("not", TENTH))
+NOTHING = Literal(None, DType.INTEGER)
+FILLED_UP = {
+    "stacked": (stacked, BLOCK),
+    "not missing after a join": (lambda room: where(joined_with_the_positive(room), THERE), BLOCK),
+    "counted, then joined": (lambda room: where(joined_with_their_number(room), THERE), BLOCK),
+    "by a label": (joined_with_the_positive, call("where", THERE, BLOCK, NOTHING)),
+    "first of an order": (
+        lambda room: Take(
+            Sort(patients(room), (times(TENTH, call("subtract", 1, col("positive"))),), (False,)), N - N // 13
+        ),
+        BLOCK,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILLED_UP)
+def test_groups_are_filled_up_in_no_other_way(room_of, name):
+    """As in test_disguises: nine of each ten are there whatever they have, and the tenth if positive."""
+    rows, key = FILLED_UP[name]
+    room = world(room_of, True)
+    found = table(True)
+    positive = {block for block in range(N // 10) if found["hiv"][block * 10]}
+    answer = room.ask(size(rows(room), by=(Named("block", key),)))
+    named = set() if stopped(answer) else {label for (label,) in answer.payload.rows}
+    assert len(named & positive) <= 0.05 * len(positive)
+
+
+def test_a_sum_beyond_a_number_mixes_its_columns(room_of):
+    """serial + positive > 1233 is whoever comes later, and the patient number 1233 if positive."""
+    over = where(patients(world(room_of, True)), call("greater", add(col("serial"), col("positive")), 1233))
+    assert is_mixed(over)
+
+
+def test_a_number_of_distinct_values_has_the_border_of_its_groups(room_of):
+    """Ten blocks are counted if they are large enough: one that is filled up by one patient adds one."""
+    block = call("where", call("or", call("not", TENTH), col("hiv")), BLOCK, NOTHING)
+    room = world(room_of, True)
+    answer = room.ask(summary(patients(room), a.Distinct(block)))
+    assert stopped(answer) or answer.payload.values[0][0] <= 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda room: Concat((where(patients(room), eq("sex", "F")), where(patients(room), eq("sex", "M")))),
+        lambda room: Take(Sort(where(patients(room), eq("sex", "F")), (col("age"),), (True,)), 100),
+        lambda room: where(joined_with_the_positive(room), call("greater", col("age"), 60)),
+    ],
+    ids=["stacked by one column", "the oldest", "filtered after a join"],
+)
+def test_one_condition_after_another_is_still_told_from_those(room_of, rows):
+    assert not is_mixed(rows(world(room_of, True)))
+
+
+def test_a_free_measure_is_charged_to_what_decided_its_rows(room_of):
+    """A number of rows per patient is made of no column, but says who was selected."""
+    few = call("or", call("less", col("age"), 50), call("and", is_target(), col("hiv")))
+
+    def asked(room, number):
+        right = PerUnit(where(patients(room), few), ("id",), (Reduced("n", Reduction.SIZE),))
+        rows = Join(patients(room), right, ("id",), ("id",), How.LEFT)
+        free = [call("tanh", times(call("coalesce", col("n"), 0), 0.3 + place / 100)) for place in range(number)]
+        return room.ask(summary(rows, *map(a.Mean, free)))
+
+    assert not stopped(asked(world(room_of, True), 10))
+    answer = asked(world(room_of, True), 50)
+    assert isinstance(answer, Refusal)
+    assert answer.rule == "free measures"
