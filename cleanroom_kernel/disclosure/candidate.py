@@ -33,11 +33,13 @@ class Asker(Struct, frozen=True):
 class Footprint(Struct, frozen=True, eq=False):
     """What one number was over: its units, and a linear sketch of its rows (`footprint.py` makes both).
 
-    Row sketches can be compared and combined where `space` is the same; unit sets always.
+    Row sketches can be compared and combined where `space` is the same; unit sets always, and so can `counts`, a sketch
+    of how many rows each unit has, where the rows are those of one table.
     """
 
     units: BitMap
     sketch: NDArray[np.uint32]
+    counts: NDArray[np.uint32]
     space: str
 
 

@@ -62,6 +62,7 @@ class Known(Struct, frozen=True, eq=False):
     units: tuple[int | BitMap, ...]
     sizes: Integers
     sketches: Sketches
+    counts: Sketches
     said: tuple[tuple[Said, ...], ...]
     audit: Audit
 
@@ -70,6 +71,7 @@ class Known(Struct, frozen=True, eq=False):
         units: list[int | BitMap],
         sizes: Integers,
         sketches: Sketches,
+        counts: Sketches,
         said: list[tuple[Said, ...]],
         audit: Audit,
     ) -> Known:
@@ -77,13 +79,31 @@ class Known(Struct, frozen=True, eq=False):
             (*self.units, *units),
             np.concatenate([self.sizes, sizes]),
             np.concatenate([self.sketches, sketches]),
+            np.concatenate([self.counts, counts]),
             (*self.said, *said),
             audit,
         )
 
     def with_only(self, sketches: Sketches, sizes: Integers) -> Known:
         """Other footprints, to be looked at alone."""
-        return Known((), sizes, sketches, (), self.audit)
+        return Known((), sizes, sketches, sketches[:0], (), self.audit)
+
+
+class _Views:
+    """Sketches of footprints in the two ways that are common to all spaces: of units, and of numbers of rows."""
+
+    def __init__(self) -> None:
+        self._units: list[Sketches] = []
+        self._counts: list[Sketches] = []
+
+    def add(self, units: Sketches, counts: Sketches) -> None:
+        self._units.append(units)
+        self._counts.append(counts)
+
+    def added_to(self, audits: tuple[Audit, Audit]) -> tuple[Audit, Audit]:
+        if not self._units:
+            return audits
+        return audits[0].with_released(np.array(self._units)), audits[1].with_released(np.array(self._counts))
 
 
 class Judged(Struct, frozen=True, eq=False):
@@ -94,13 +114,13 @@ class Judged(Struct, frozen=True, eq=False):
 
 
 class _Measure:
-    """`last` is the number up to which it is read. `across` is the audit of all spaces together by units alone, of the
-    footprints `joined`; None until there are numbers in two spaces.
+    """`last` is the number up to which it is read. `across` are the audits of all spaces together, by units and by
+    numbers of their rows, of the footprints `joined`; None until there are numbers in two spaces.
     """
 
     def __init__(self) -> None:
         self.last = 0
-        self.across: Audit | None = None
+        self.across: tuple[Audit, Audit] | None = None
         self.joined: set[int] = set()
         self.linear = False
         self.spaces: dict[str, Known] = {}
@@ -154,6 +174,7 @@ class Comparisons:
         name = new[0].footprint.space
         here = spaces.pop(name, None) or self._empty(measure, name)
         sketches = np.array([claim.footprint.sketch for claim in new])
+        counts = np.array([claim.footprint.counts for claim in new])
         sizes = np.array([len(claim.footprint.units) for claim in new], dtype=np.int64)
         said = [(Said(claim.statistic, claim.selection, claim.shown),) for claim in new]
         for place, claim in enumerate(new if pairs else ()):
@@ -164,11 +185,11 @@ class Comparisons:
                 (same, said[earlier[at]]) for at, same in _near(sketches[place], sizes[place], drafted, limits.least)
             ]
             verdict = _beside(claim, near)
+            if verdict is True:
+                verdict = self._elsewhere(connection, claim, list(spaces.values()), limits.least)
             if isinstance(verdict, Said):
                 repeated[place] = verdict.shown
-            passed[place] = verdict is True and not any(
-                self._near_in(connection, claim.footprint, other, limits.least) for other in spaces.values()
-            )
+            passed[place] = verdict is True
         if combinations and any(space.units for space in spaces.values()):
             passed &= self._across(connection, measure, [here, *spaces.values()], new, passed, limits.least)
         audit = here.audit
@@ -177,7 +198,7 @@ class Comparisons:
             passed[chosen], audit = audit.judge(sketches[chosen], limits)
         kept = np.flatnonzero(passed)
         sets: list[int | BitMap] = [new[place].footprint.units for place in kept]
-        more = here.with_more(sets, sizes[kept], sketches[kept], [said[place] for place in kept], audit)
+        more = here.with_more(sets, sizes[kept], sketches[kept], counts[kept], [said[place] for place in kept], audit)
         draft.spaces[measure, name] = more
         draft.judged[measure] += len(kept)
         return Judged(passed, repeated)
@@ -191,40 +212,52 @@ class Comparisons:
         wanted: Booleans,
         least: int,
     ) -> Booleans:
-        """Which numbers leave no few units over when numbers of all spaces are combined by their units.
+        """Which numbers leave no few units over when numbers of all spaces are combined.
 
-        A tracker may ask each of its numbers of another order of the rows. Rows are not looked at here, since they have
-        no common numbers; for one row per unit that is exact, else a number may be withheld that would do no harm.
+        A tracker may ask each of its numbers of another order of the rows, or of a stack in which one patient's rows
+        come twice. Rows have no common numbers there, but belong to units: combinations are looked for by units, as if
+        each had one row, and by numbers of rows. For one row per unit that is exact; else a number may be withheld that
+        would do no harm.
         """
         known = self._measures[measure]
-        audit = known.across or self._nothing(measure, "across")
-        drafted: list[Sketches] = []
-        fresh: list[Sketches] = []
-        for units in (units for space in spaces for units in space.units):
-            if isinstance(units, BitMap):
-                drafted.append(self._sketcher.of_units(units))
-            elif units not in known.joined:
-                fresh.append(self._sketcher.of_units(_units(connection, units)))
-                known.joined.add(units)
-        known.across = audit = audit.with_released(np.array(fresh)) if fresh else audit
-        audit = audit.with_released(np.array(drafted)) if drafted else audit
+        audits = known.across or (self._nothing(measure, "across"), self._nothing(measure, "across, by rows"))
+        drafted, fresh = _Views(), _Views()
+        for space in spaces:
+            for units, counts in zip(space.units, space.counts, strict=True):
+                if isinstance(units, BitMap):
+                    drafted.add(self._sketcher.of_units(units), counts)
+                elif units not in known.joined:
+                    fresh.add(self._sketcher.of_units(_units(connection, units)), counts)
+                    known.joined.add(units)
+        known.across = audits = fresh.added_to(audits)
+        audits = drafted.added_to(audits)
         stands = wanted.copy()
         for place in np.flatnonzero(wanted):
-            sketch = self._sketcher.of_units(new[place].footprint.units)
-            stands[place] = not audit.isolates(sketch, least)
+            footprint = new[place].footprint
+            views = self._sketcher.of_units(footprint.units), footprint.counts
+            stands[place] = not any(audit.isolates(view, least) for audit, view in zip(audits, views, strict=True))
             if stands[place]:
-                audit = audit.with_released(sketch[np.newaxis])
+                one, other = audits
+                audits = one.with_released(views[0][np.newaxis]), other.with_released(views[1][np.newaxis])
         return stands
 
-    def _near_in(self, connection: sa.Connection, new: Footprint, other: Known, least: int) -> bool:
-        """Whether the units of a number in another space are almost, but not quite, the same."""
-        for place in np.flatnonzero(np.abs(other.sizes - len(new.units)) < least):
-            units = other.units[place]
-            if not isinstance(units, BitMap):
-                units = _units(connection, units)
-            if 0 < len(units ^ new.units) < least:
-                return True
-        return False
+    def _elsewhere(self, connection: sa.Connection, claim: Claim, others: list[Known], least: int) -> bool | Said:
+        """As `_beside`, for rows with other numbers: by units, and by how many rows each has. What is said of the same
+        rows, or of nearly the same, is said again; another statistic of exactly the same units may be asked.
+        """
+        stands, new = True, claim.footprint
+        for other in others:
+            for place in np.flatnonzero(np.abs(other.sizes - len(new.units)) < least):
+                units = other.units[place]
+                if not isinstance(units, BitMap):
+                    units = _units(connection, units)
+                differing = len(units ^ new.units), int(np.count_nonzero(other.counts[place] != new.counts))
+                if max(differing) < least:
+                    for one in other.said[place]:
+                        if claim.statistic and one.statistic == claim.statistic:
+                            return one
+                stands = stands and not any(0 < number < least for number in differing)
+        return stands
 
     # -- memory -------------------------------------------------------------------------------------------------------
     def adopt(self, draft: Draft) -> None:
@@ -244,6 +277,7 @@ class Comparisons:
             sa.select(
                 numbers.c.id, numbers.c.linear, numbers.c.statistic, numbers.c.selection, numbers.c.shown,
                 footprints.c.id.label("units"), footprints.c.space, footprints.c.size, footprints.c.sketch,
+                footprints.c.counts,
             )
             .join(footprints, numbers.c.footprint == footprints.c.id)
             .where(numbers.c.measure == self._stored(measure), numbers.c.id > known.last)
@@ -258,7 +292,8 @@ class Comparisons:
 
     def _empty(self, measure: str, space: str) -> Known:
         audit = self._nothing(measure, space)
-        return Known((), np.zeros(0, dtype=np.int64), np.zeros((0, BUCKETS), dtype=np.uint32), (), audit)
+        nothing = np.zeros((0, BUCKETS), dtype=np.uint32)
+        return Known((), np.zeros(0, dtype=np.int64), nothing, nothing, (), audit)
 
     def _nothing(self, measure: str, space: str) -> Audit:
         seed = blake2b(f"{measure}\n{space}".encode(), key=self._key, digest_size=8).digest()
@@ -332,10 +367,12 @@ def _with_read(space: Known, read: Sequence[Any]) -> Known:
             fresh.append(row)
         said[at[row.units]].append(Said(row.statistic, row.selection, _NUMBERS.decode(row.shown)))
     sketches = np.array([_unpack(row.sketch) for row in fresh], dtype=np.uint32).reshape(-1, BUCKETS)
+    counts = np.array([_unpack(row.counts) for row in fresh], dtype=np.uint32).reshape(-1, BUCKETS)
     return Known(
         (*space.units, *(row.units for row in fresh)),
         np.concatenate([space.sizes, np.array([row.size for row in fresh], dtype=np.int64)]),
         np.concatenate([space.sketches, sketches]),
+        np.concatenate([space.counts, counts]),
         tuple(tuple(known) for known in said),
         space.audit.with_released(sketches) if read[0].linear else space.audit,
     )
@@ -346,15 +383,16 @@ def _written(connection: sa.Connection, new: list[Footprint]) -> list[int]:
     digests: list[bytes] = []
     rows: dict[bytes, dict[str, bytes | int | str]] = {}
     for footprint in new:
-        units, sketch = footprint.units.serialize(), footprint.sketch.tobytes()
-        digest = blake2b(msgspec.msgpack.encode((footprint.space, units, sketch)), digest_size=20).digest()
+        units, sketch, counts = footprint.units.serialize(), footprint.sketch.tobytes(), footprint.counts.tobytes()
+        digest = blake2b(msgspec.msgpack.encode((footprint.space, units, sketch, counts)), digest_size=20).digest()
         digests.append(digest)
         rows[digest] = {
             "digest": digest,
             "space": footprint.space,
             "size": len(footprint.units),
             "units": units,
-            "sketch": zlib.compress(sketch, 1 if np.count_nonzero(footprint.sketch) * 2 < BUCKETS else 0),
+            "sketch": _packed(footprint.sketch),
+            "counts": _packed(footprint.counts),
         }
     known = _ids(connection, list(rows))
     fresh = {digest: row for digest, row in rows.items() if digest not in known}
@@ -376,6 +414,10 @@ def _ids(connection: sa.Connection, digests: list[bytes]) -> dict[bytes, int]:
 def _units(connection: sa.Connection, written: int) -> BitMap:
     blob = connection.execute(sa.select(footprints.c.units).where(footprints.c.id == written)).scalar_one()
     return BitMap.deserialize(blob)
+
+
+def _packed(sketch: Sketches) -> bytes:
+    return zlib.compress(sketch.tobytes(), 1 if np.count_nonzero(sketch) * 2 < BUCKETS else 0)
 
 
 def _unpack(sketch: bytes) -> Sketches:

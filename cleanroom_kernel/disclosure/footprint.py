@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from cleanroom_kernel.disclosure.candidate import Footprint, Integers
+from cleanroom_kernel.disclosure.candidate import Floats, Footprint, Integers
 from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, contributions
 
 BUCKETS = 4096
@@ -56,12 +56,17 @@ class Sketcher:
             sums += np.bincount(place * BUCKETS + self._buckets[unit], weights=weights, minlength=len(sums))
         return (sums % PRIME).astype(np.uint32).reshape(n_places, BUCKETS)
 
+    def of_counts(self, units: Codes, counts: Floats) -> NDArray[np.uint32]:
+        """A sketch of how many rows each unit has, comparable whatever numbers the rows have. `units` are distinct."""
+        weights = (self._scatter(units.astype(np.int64), self._row_key) >> np.uint64(44)).astype(np.float64) + 1.0
+        weighed = (weights * (counts % PRIME)) % PRIME  # below 2**41: exact
+        sums = np.bincount(self._buckets[units], weights=weighed, minlength=BUCKETS)
+        return (sums % PRIME).astype(np.uint32)
+
     def of_units(self, units: BitMap) -> NDArray[np.uint32]:
-        """A sketch of units alone, whichever of their rows there were: comparable whatever the rows' numbers are."""
+        """The same of units alone, as if each had one row."""
         chosen = np.asarray(units.to_array(), dtype=np.int32)
-        one = np.zeros(len(chosen), dtype=np.int32)
-        found: NDArray[np.uint32] = self.sketch(one, chosen, chosen.astype(np.int64), 1)[0]
-        return found
+        return self.of_counts(chosen, np.ones(len(chosen)))
 
     def _scatter(self, numbers: Integers, key: np.uint64) -> NDArray[np.uint64]:
         mixed: NDArray[np.uint64] = np.ascontiguousarray(numbers, dtype=np.int64).view(np.uint64) ^ key
@@ -117,13 +122,19 @@ class RowFootprints:
         place_of[cells] = np.arange(len(cells), dtype=np.int32)
         sketches = self._sketcher.sketch(place_of[rows.codes], rows.units, rows.rows, len(cells))
         for cell, sketch in zip(cells, sketches, strict=True):
-            self._made[cell] = Footprint(self.unit_set(cell), sketch, self._space)
+            self._made[cell] = Footprint(self.unit_set(cell), sketch, self._counts(cell), self._space)
+
+    def _counts(self, cell: int) -> NDArray[np.uint32]:
+        entries = slice(self.by_unit.bounds[cell], self.by_unit.bounds[cell + 1])
+        return self._sketcher.of_counts(self.by_unit.units[entries], self.by_unit.rows[entries])
 
 
 def footprint(units: Codes, rows: Integers, sketcher: Sketcher, space: str) -> Footprint:
     """The footprint of all given rows as one number: for scores and models."""
     everything = np.zeros(len(units), dtype=np.int32)
-    return Footprint(bitmap(np.unique(units)), sketcher.sketch(everything, units, rows, 1)[0], space)
+    distinct, counts = np.unique(units, return_counts=True)
+    of_counts = sketcher.of_counts(distinct.astype(np.int32), counts.astype(np.float64))
+    return Footprint(bitmap(distinct), sketcher.sketch(everything, units, rows, 1)[0], of_counts, space)
 
 
 def bitmap(units: Codes) -> BitMap:

@@ -235,8 +235,12 @@ def _per_unit(relation: PerUnit, over: Forms) -> Forms:
 
 
 def _made(relation: Relation, name: str, of: Form | None) -> Form:
-    """A column that a window or a per-unit group-by makes: natural if what it is made of is."""
-    if of is not None and not (of.natural and of.is_core):
+    """A column that a window or a per-unit group-by makes: natural if what it is made of is.
+
+    A value that the expert made missing is a zero in a sum, and rows that were joined to a few of them count for more:
+    where patients could be chosen in this way, nothing is natural.
+    """
+    if (of is not None and not (of.natural and of.is_core and of.nulls)) or _multiplies_some(relation):
         return _condition_or_free(relation, name)
     loose, exactly = measures.identities(relation)[name], measures.identities(relation, exactly=True)[name]
     field = relation.fields[name]
@@ -260,6 +264,21 @@ _INNER = How.INNER
 def _is_whole(relation: Relation) -> bool:
     """Whether it has all rows, or units, of the owner's tables that it is made of."""
     chosen = (Filter, Take, Sample, Split, DistinctRows, Join)
+    return not any(isinstance(node, chosen) for node in postorder(relation))
+
+
+def _multiplies_some(relation: Relation) -> bool:
+    """Whether rows are joined with, or stacked on, rows that were chosen."""
+    if "multiplies" not in relation.__dict__:
+        sides = [part for node in postorder(relation) if isinstance(node, (Join, Concat)) for part in children(node)]
+        found = not all(_is_unchosen(side) for side in sides if isinstance(side, Relation))
+        relation.__dict__["multiplies"] = found
+    known: bool = relation.__dict__["multiplies"]
+    return known
+
+
+def _is_unchosen(relation: Relation) -> bool:
+    chosen = (Filter, Take, Sample, Split, DistinctRows)
     return not any(isinstance(node, chosen) for node in postorder(relation))
 
 

@@ -41,6 +41,7 @@ footprints = sa.Table(
     sa.Column("size", sa.Integer, nullable=False),  # number of units
     sa.Column("units", sa.LargeBinary, nullable=False),
     sa.Column("sketch", sa.LargeBinary, nullable=False),
+    sa.Column("counts", sa.LargeBinary, nullable=False),  # sketch of the number of rows of each unit
 )
 
 # The numbers of an answer: `measure` over a footprint.

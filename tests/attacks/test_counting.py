@@ -206,6 +206,32 @@ def test_a06_a_tracker_across_orders_of_the_rows(room_of, ways):
     last_tells_nothing(room_of, *questions)
 
 
+TWICE = {
+    "stacked": lambda rows: Concat((rows, where(rows, is_target()))),
+    "stacked, and sorted": lambda rows: Sort(Concat((rows, where(rows, is_target()))), (col("cost"),), (False,)),
+    "joined with its own": lambda rows: Join(rows, Concat((rows, where(rows, is_target()))), ("id",), ("id",)),
+}
+
+
+@pytest.mark.parametrize("way", TWICE)
+@pytest.mark.parametrize("statistic", ["sum", "rows"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_rows_of_one_patient_that_come_twice_are_a_difference(room_of, way, statistic, order):
+    """The patients are the same, but one of them has a row more."""
+    name = "positive_x" if way.startswith("joined") else "positive"
+
+    def asked(rows, column):
+        if statistic == "rows":
+            return size(where(rows, call("equal", col(column), 1)))
+        return total(rows, column)
+
+    questions = [
+        lambda room: asked(patients(room), "positive"),
+        lambda room: asked(TWICE[way](patients(room)), name),
+    ]
+    last_tells_nothing(room_of, *questions[::order])
+
+
 def test_orders_of_the_rows_do_not_stand_in_the_way_of_an_honest_expert(room_of):
     """Totals by ward, by sex and of everybody, of the table, sorted and stacked."""
     room = world(room_of, True)

@@ -14,6 +14,7 @@ from support.worlds import (
     N,
     all_stopped,
     both,
+    is_target,
     last_tells_nothing,
     not_target,
     outcome,
@@ -28,7 +29,7 @@ from cleanroom_kernel.disclosure.forms import form_of, is_mixed
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Cast, Literal, Named, Recode
 from cleanroom_kernel.plan.models import Inspect, Task
-from cleanroom_kernel.plan.relations import Assign, Filter, PerUnit, Reduced, Reduction, Sort
+from cleanroom_kernel.plan.relations import Assign, Filter, How, Join, PerUnit, Reduced, Reduction, Sort
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Refusal, Release
 
@@ -240,6 +241,38 @@ def test_the_gate_still_answers_conditions_of_many(room_of):
     room = world(room_of, True)
     for measure in (UNDER["where"](OLD), UNDER["product"](OLD), UNDER["added"](OLD)):
         assert not stopped(room.ask(total(patients(room), measure)))
+
+
+# -- what is joined to one patient ------------------------------------------------------------------------------------
+def value_of_one(room, how):
+    """A table of all patients with a column that is the target's secret, and zero for everybody else."""
+    target = PerUnit(where(patients(room), is_target()), ("id",), (Reduced("z", Reduction.SUM, COLUMN),))
+    joined = Join(patients(room), target, ("id",), ("id",), How.LEFT)
+    if how == "filled":
+        return Assign(joined, (Named("zz", call("coalesce", col("z"), 0)),))
+    if how == "summed":
+        return PerUnit(
+            joined, ("id",), (Reduced("zz", Reduction.SUM, col("z")), Reduced("age", Reduction.MAX, col("age")))
+        )
+    counted = PerUnit(
+        Join(patients(room), where(patients(room), call("and", is_target(), col("hiv"))), ("id",), ("id",), How.LEFT),
+        ("id",),
+        (Reduced("zz", Reduction.COUNT, col("cost_y")), Reduced("age", Reduction.MAX, col("age_x"))),
+    )
+    assert how == "counted"
+    return counted
+
+
+@pytest.mark.parametrize("how", ["filled", "summed", "counted"])
+@pytest.mark.parametrize("measure", ["added", "alone"])
+def test_a_value_that_was_joined_to_one_patient_is_no_natural_measure(room_of, how, measure):
+    of = col("zz") if measure == "alone" else add(col("age"), add(col("zz"), col("zz")))
+    for secret in (False, True):
+        room = world(room_of, secret)
+        rows = value_of_one(room, how)
+        assert not form_of(of, rows).natural
+        answer = room.ask(total(rows, of))
+        assert stopped(answer) or "noise" in answer.receipt.precision
 
 
 # -- groups that are filled up ----------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_findings_that_failed_are_named_for_the_owner():
     assert failed([Finding(Check.UNITS, np.array([True])), Finding(Check.VARIETY, np.array([False]))]) == ("variety",)
 
 
-FOOTPRINT = Footprint(BitMap(range(60)), np.zeros(4, dtype=np.uint32), "")
+FOOTPRINT = Footprint(BitMap(range(60)), np.zeros(4, dtype=np.uint32), np.zeros(4, dtype=np.uint32), "")
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_a_question_that_was_answered_meanwhile_is_answered_the_same(room, monke
 def footprint(units, seed=0):
     sketch = np.zeros(BUCKETS, dtype=np.uint32)
     sketch[list(units)] = 1 + np.array(list(units), dtype=np.uint32) + seed
-    return Footprint(BitMap(units), sketch, "space")
+    return Footprint(BitMap(units), sketch, sketch, "space")
 
 
 def score(room, value=0.8123456, question="q", units=range(200), measure="m", name="accuracy_score", **evidence):
