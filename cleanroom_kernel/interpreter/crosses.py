@@ -131,7 +131,7 @@ def pivot_table(
     sort: bool = True,
 ) -> Any:
     if margins:
-        raise HandleError("Totals of statistics are no sums of the cells.", suggestion="Ask for them with a groupby.")
+        return _with_margins(data, values, index, columns, aggfunc, fill_value, margins_name)
     if isinstance(aggfunc, list):
         options = {"fill_value": fill_value, "dropna": dropna}
         parts = {_name_of(each): pivot_table(data, values, index, columns, each, **options) for each in aggfunc}
@@ -151,6 +151,23 @@ def pivot_table(
     if isinstance(values, list) and isinstance(table, pd.DataFrame):
         table = table.sort_index(axis=1)
     return table if fill_value is None else table.fillna(fill_value)
+
+
+def _with_margins(data: Frame, values: Any, index: Any, columns: Any, aggfunc: Any, fill: Any, name: Hashable) -> Any:
+    """Statistics of whole rows and columns are no sums of the cells: each margin is a question of its own."""
+    rows, cols = _labels(index), _labels(columns)
+    if len(rows) != 1 or len(cols) != 1 or not isinstance(aggfunc, str) or isinstance(values, list) or values is None:
+        raise HandleError(
+            "Margins are there for one column of values, one label on each side and one function.",
+            suggestion='df.pivot_table("value", "row", "column", "mean", margins=True)',
+        )
+    table = pivot_table(data, values, rows[0], cols[0], aggfunc, fill)
+    known = data.dropna(subset=[rows[0], cols[0], values])
+    right, below = (known.groupby(key)[values].agg(aggfunc) for key in (rows[0], cols[0]))
+    result = table.copy()
+    result[name] = right.reindex(table.index)
+    result.loc[name] = [*below.reindex(table.columns), known._column(values).agg(aggfunc)]
+    return carried(result, table)
 
 
 def _name_of(function: Any) -> str:

@@ -65,6 +65,8 @@ PIVOTS = {
     "several functions": lambda df: df.pivot_table("los", "ward", aggfunc=["mean", "count"]),
     "rows without a value": lambda df: df.pivot_table("empty", "ward", "code"),
     "columns without a value": lambda df: df.pivot_table("empty", "code", "ward"),
+    "margins": lambda df: df.pivot_table("los", "ward", "died", "mean", margins=True),
+    "margins of sums": lambda df: df.pivot_table("age", "ward", "code", "sum", margins=True, margins_name="total"),
     "kept": lambda df: df.pivot_table("empty", "ward", "code", dropna=False),
 }
 
