@@ -123,7 +123,7 @@ def page() -> str:
     lines = [
         "# What each check stops",
         "",
-        "Written by `PYTHONPATH=tests:. python tests/attacks/test_mutations.py` from tests/support/mutation_cases.py. Its",
+        "Written by `PYTHONPATH=tests:. python tests/attacks/test_mutations.py` from `support.mutation_cases`. Its",
         "tests run every attack: it fails under the policy as it is, and succeeds with that one check off. The rules",
         "themselves are printed by `cleanroom policy explain`.",
         "",
