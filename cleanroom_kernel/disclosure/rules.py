@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from cleanroom_kernel.disclosure.candidate import Kind
+from cleanroom_kernel.disclosure.forms import form_of
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, settings
 from cleanroom_kernel.disclosure.risks import (
@@ -23,7 +24,17 @@ from cleanroom_kernel.disclosure.risks import (
     Check,
     Mitigation,
 )
-from cleanroom_kernel.plan.aggregates import OUTPUT_CLASS, Correlation, Extreme, OutputClass, Summary
+from cleanroom_kernel.plan.aggregates import (
+    OUTPUT_CLASS,
+    Correlation,
+    Extreme,
+    Mean,
+    OutputClass,
+    Quantile,
+    Sum,
+    Summary,
+    Variance,
+)
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.protocol.release import Reason, Refusal
 
@@ -287,7 +298,7 @@ def checks_of(output_class: OutputClass) -> frozenset[Check]:
     return frozenset(check for risk in RISKS[output_class] for check in CHECKS[risk])
 
 
-def rules_of(kinds: set[Kind], *, free: bool = True) -> tuple[str, ...]:
+def rules_of(kinds: set[Kind], *, free: bool) -> tuple[str, ...]:
     """Ids of the rules that numbers of these kinds go through, in the book's order; `free` where one might be free."""
     checks = {check for kind in kinds for check in APPLIES[kind]} | {Check.PAIRS, Check.COMBINATIONS}
     found = _ordered(checks, {CLASS_OF[kind] for kind in kinds})
@@ -317,6 +328,9 @@ def explain(policy: PolicySnapshot) -> str:
     return "\n".join(lines)
 
 
+_OF_VALUES = (Sum, Mean, Variance, Quantile)
+
+
 # -- what a question will meet ----------------------------------------------------------------------------------------
 def structural_no(aggregate: Aggregate, policy: PolicySnapshot) -> Refusal | None:
     """What this policy never shows, told before anything is computed."""
@@ -340,9 +354,12 @@ def foresee(aggregate: Aggregate, policy: PolicySnapshot) -> tuple[str, ...]:
     if isinstance(aggregate, Summary):
         if not aggregate.over.has_units:
             return ("The table is public: the numbers are shown as they are.",)
-        rules = rules_of({kind_of(column.statistic, aggregate.over) for column in aggregate.columns})
+        statistics = [column.statistic for column in aggregate.columns]
+        free = any(isinstance(one, _OF_VALUES) and form_of(one.of, aggregate.over).free for one in statistics)
+        rules = rules_of({kind_of(one, aggregate.over) for one in statistics}, free=free)
     elif isinstance(aggregate, Correlation):
-        rules = rules_of({Kind.COVARIANCE if aggregate.covariance else Kind.CORRELATION})
+        free = any(form_of(column.of, aggregate.over).free for column in aggregate.columns)
+        rules = rules_of({Kind.COVARIANCE if aggregate.covariance else Kind.CORRELATION}, free=free)
     else:
         rules = rules_of_class(OUTPUT_CLASS[type(aggregate)])
     return tuple(f"{rule}: {sentence(rule, policy)}" for rule in rules)

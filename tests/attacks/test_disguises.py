@@ -26,6 +26,7 @@ from support.worlds import (
 )
 
 from cleanroom_kernel.disclosure.forms import form_of, is_mixed
+from cleanroom_kernel.disclosure.rules import foresee
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Cast, Literal, Named, Recode
 from cleanroom_kernel.plan.models import Inspect, Task
@@ -369,3 +370,14 @@ def test_a_model_of_a_free_target_or_free_weights_is_not_shown(tmp_path, given):
     answer = room.ask(Inspect(fit, "coef_"))
     assert isinstance(answer, Refusal)
     assert "of your choice" in answer.message
+
+
+def test_who_asks_what_will_happen_is_told_of_the_noise(room_of):
+    """From the code alone: nobody has to spend a number to learn that a measure is free."""
+    room = world(room_of, True)
+    told = {
+        name: " ".join(foresee(mean(patients(room), of), room.policy))
+        for name, of in {"free": call("clip", col("cost"), options=(0, 9)), "natural": col("cost")}.items()
+    }
+    assert "C17" in told["free"]
+    assert "C17" not in told["natural"]
