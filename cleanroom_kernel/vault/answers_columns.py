@@ -189,14 +189,21 @@ class Columns:
         return _made(name, kind, measure(by_unit), self._traces(said, self._groups, by_unit))
 
     def _units(self, name: str, kind: Kind, _: Units) -> Measurement:
-        return self._rows_alone(name, kind, units, measures.UNITS, linear=False)
+        return self._like_rows(self._rows_alone(name, kind, units, measures.UNITS, linear=False))
+
+    def _like_rows(self, measurement: Measurement) -> Measurement:
+        """Patients, and values that hardly a row lacks, are as many as rows: compared with numbers of rows as well."""
+        column, evidence = measurement
+        rows = self._traces(_Said(measures.ROWS, True, column.traces[0].measure), self._groups) if column.traces else ()
+        return msgspec.structs.replace(column, traces=column.traces + rows), evidence
 
     def _count(self, name: str, kind: Kind, statistic: Count) -> Measurement:
         known = select(self._groups, self._take(self._rows.series(statistic.of).is_not_null().to_numpy()))
         by_unit = contributions(known)
         measure = measures.count_of(statistic.of, self._over)
         said = _Said(measure, True, measures.ROWS, measures.is_known(statistic.of, self._over))
-        return _made(name, kind, counted(by_unit), self._traces(said, known, by_unit))
+        made = _made(name, kind, counted(by_unit), self._traces(said, known, by_unit))
+        return made if measure == measures.ROWS else self._like_rows(made)
 
     def _sum(self, name: str, kind: Kind, statistic: Sum | Mean) -> Measurement:
         known = self._known(statistic.of)
@@ -214,7 +221,7 @@ class Columns:
         if isinstance(statistic, Sum) and form.offset:
             counts = counted(by_unit)
             moved = Moved(form.scale, form.offset, counts.values, counts.evidence.step)
-            rows = _Said(measures.ROWS, True, "")
+            rows = _Said(measures.ROWS, True, said.statistic)
             traces += self._traces(rows, known.rows, by_unit, values)
         return self._of_form(_made(name, kind, measured, traces, least_base=_least_base(form), moved=moved), known)
 
@@ -290,7 +297,8 @@ class Columns:
         traces, selected = column.traces, evidence.selected
         for term, holding in known.parts if not is_binary(known.form.field) else ():
             chosen, values = select(known.rows, holding), known.values[holding]
-            traces += self._traces(_Said(term.trace, True, ""), chosen, values=values)
+            conditions = frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
+            traces += self._traces(_Said(term.trace, True, traces[0].statistic, conditions), chosen, values=values)
             selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
         return (
             msgspec.structs.replace(column, traces=traces, charged=charged),

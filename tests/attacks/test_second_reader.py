@@ -5,8 +5,8 @@ conditions that are put where nobody looks for them.
 from __future__ import annotations
 
 import pytest
-from support.rooms import call, col, eq, size, summary, where
-from support.worlds import N, is_target, stopped, table, world
+from support.rooms import call, col, eq, mean, size, summary, total, where
+from support.worlds import TARGET, N, both, is_target, not_target, stopped, table, world
 
 from cleanroom_kernel.disclosure.forms import form_of, is_mixed
 from cleanroom_kernel.plan import aggregates as a
@@ -168,3 +168,55 @@ def test_a_free_measure_is_charged_to_what_decided_its_rows(room_of):
     answer = asked(world(room_of, True), 50)
     assert isinstance(answer, Refusal)
     assert answer.rule == "free measures"
+
+
+# -- the same rows, or all but one of them: the answer is the same ----------------------------------------------------
+POSITIVE = col("hiv")
+BUT_ONE = call("and", POSITIVE, not_target())
+# The same, without a part that holds for all but one.
+BUT_ONE_IN_PARTS = call(
+    "or",
+    call("and", POSITIVE, call("less", col("serial"), TARGET)),
+    call("and", POSITIVE, call("greater", col("serial"), TARGET)),
+)
+NUMBERS_OF_THE_REST = {
+    "patients": lambda room: summary(where(patients(room), BUT_ONE), a.Units()),
+    "values": lambda room: summary(where(patients(room), BUT_ONE), a.Count(col("age"))),
+    "shifted sum": lambda room: total(where(patients(room), BUT_ONE), add(col("cost"), 5)),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS_OF_THE_REST)
+def test_numbers_of_another_name_are_compared_with_numbers_of_rows(room_of, name):
+    """Whether one patient is among the positive is no reason to answer, or not to."""
+    for rows, rest in both(room_of, lambda room: size(where(patients(room), POSITIVE)), NUMBERS_OF_THE_REST[name]):
+        assert not stopped(rows)
+        assert stopped(rest)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda room: total(patients(room), call("where", POSITIVE, col("cost"), 0)),
+        lambda room: total(where(patients(room), POSITIVE), "cost"),
+    ],
+    ids=["where", "filter"],
+)
+def test_a_term_over_all_but_one_is_withheld_whether_they_are_or_not(room_of, first):
+    rest = call("where", BUT_ONE_IN_PARTS, col("cost"), 0)
+    for rows, others in both(room_of, first, lambda room: total(patients(room), rest)):
+        assert not stopped(rows)
+        assert stopped(others)
+
+
+def test_one_condition_may_be_written_as_a_filter_and_inside_a_measure(room_of):
+    room = world(room_of, True)
+    old = call("greater", col("age"), 60)
+    asked = [
+        mean(where(patients(room), old), "cost"),
+        total(patients(room), call("where", old, col("cost"), 0)),
+        size(where(patients(room), old)),
+        total(patients(room), call("where", call("not", old), col("cost"), 0)),
+        summary(where(patients(room), old), a.Units(), a.Count(col("age")), a.Sum(add(col("cost"), 1))),
+    ]
+    assert not any(stopped(room.ask(question)) for question in asked)
