@@ -20,6 +20,10 @@ from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Refusal, Release
 
 
+class Observed(tuple[float, ...]):
+    """Numbers by which somebody who knows all but the secret tells the worlds apart."""
+
+
 def shown(answer: Any, column: int = 0, row: int = 0) -> float | None:
     """A number of an answer; None if there is none."""
     if stopped(answer) or not answer.payload.rows or answer.payload.suppressed[column][row]:
@@ -55,11 +59,13 @@ def the_exact_median(room: Any) -> float | None:
     return shown(room.ask(summary(room["patients"], a.Quantile(col("cost"), 0.5))))
 
 
-def units_with_and_without(room: Any) -> bool | None:
-    """If leaving the target out makes a difference, the target was among the positive."""
+def codes_with_and_without(room: Any) -> bool | None:
+    """A code of nine known positive patients, and of the target: if leaving the target out makes it too rare to be
+    counted, the target was among them.
+    """
     positive = where(room["patients"], col("hiv"))
-    first = shown(room.ask(summary(positive, a.Units())))
-    second = shown(room.ask(summary(where(positive, NOT_TARGET), a.Units())))
+    first = shown(room.ask(summary(positive, a.Distinct(col("code")))))
+    second = shown(room.ask(summary(where(positive, NOT_TARGET), a.Distinct(col("code")))))
     return True if first is not None and second is not None and first > second else None
 
 
@@ -103,11 +109,10 @@ def powers(*exponents: float) -> Callable[[Any], Any]:
     return attack
 
 
-def a_group_that_is_not_shown(room: Any) -> bool | None:
-    """The total of all wards, less the wards that are shown: three patients, and the target if that is its ward."""
-    answer = room.ask(summary(room["patients"], a.Units(), by="ward", margins=True))
-    numbers = cells(answer)
-    return True if numbers["All"] - numbers["A"] - numbers["B"] == 4 else None
+def a_group_that_is_not_shown(room: Any) -> Observed:
+    """The median of all wards, the target's among them, which is too small to be shown itself."""
+    numbers = cells(room.ask(summary(room["patients"], a.Quantile(col("cost"), 0.5), by="ward", margins=True)))
+    return Observed(number for number in numbers.values() if number is not ...)
 
 
 def a_secret_in_a_label(room: Any) -> bool | None:
@@ -182,7 +187,7 @@ def by_denial(room: Any, group: int) -> bool | None:
 
 
 def by_suppressed_cell(room: Any, group: int) -> bool | None:
-    answer = room.ask(summary(room["patients"], a.Units(), by=(Named("chosen", eq("group", group)),)))
+    answer = room.ask(summary(room["patients"], a.Distinct(col("sex")), by=(Named("chosen", eq("group", group)),)))
     if isinstance(answer, Refusal):
         return None
     return isinstance(answer, Release) and cells(answer)[True] is not ...
@@ -195,12 +200,8 @@ def in_one_table(room: Any) -> tuple[bool, ...]:
 
 def two_experts(room: Any) -> bool | None:
     """Each asks one half, from a session of its own."""
-    first = shown(room.ask(summary(where(room["patients"], col("hiv")), a.Units())))
+    first = shown(room.ask(summary(where(room["patients"], col("hiv")), a.Distinct(col("code")))))
     eve = room.another_vault()
     without = where(where(eve["patients"], col("hiv")), NOT_TARGET)
-    second = shown(eve.ask(summary(without, a.Units()), expert="eve"))
+    second = shown(eve.ask(summary(without, a.Distinct(col("code"))), expert="eve"))
     return True if first is not None and second is not None and first > second else None
-
-
-class Observed(tuple[float, ...]):
-    """Numbers by which somebody who knows all but the secret tells the worlds apart."""

@@ -24,6 +24,7 @@ from support.mutation_attacks import (
     a_secret_in_a_label,
     by_denial,
     by_suppressed_cell,
+    codes_with_and_without,
     everybody_positive,
     exactly,
     in_one_table,
@@ -35,7 +36,6 @@ from support.mutation_attacks import (
     the_exact_median,
     tracker,
     two_experts,
-    units_with_and_without,
 )
 from support.mutation_attacks_models import (
     a_coefficient_in_a_file,
@@ -196,7 +196,13 @@ CASES = [
         infinite(95),
         cell_check(Check.FINITE),
     ),
-    Case(Check.PAIRS, units_with_and_without, unknown_others(), policy={"differencing": False}),
+    Case(
+        Check.PAIRS,
+        codes_with_and_without,
+        unknown_others(),
+        policy={"differencing": False},
+        settings={"jitter": 0},
+    ),
     Case(Check.COMBINATIONS, tracker, unknown_others(), policy={"linear_audit": False}, settings=EXACT),
     Case(
         Mitigation.MIDDLE,
@@ -272,7 +278,7 @@ CASES = [
         settings={"jitter": 0, "suppressed_cells": 30, "released_floor": 1_000},
     ),
     Case("labels", in_one_table, in_groups(), policy={"labels": 10**9}, settings={"jitter": 0, "labels": 20}),
-    Case("C14", two_experts, unknown_others(), a_ledger_for_each_vault),
+    Case("C14", two_experts, unknown_others(), a_ledger_for_each_vault, settings={"jitter": 0}),
     Case(
         "keyed_seeds",
         a_sample_of_known_patients,

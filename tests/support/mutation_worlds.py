@@ -58,7 +58,8 @@ def unknown_others() -> list[World]:
     for others, secret in itertools.product(range(100, 105), (False, True)):
         hiv = np.arange(N) <= others
         hiv[0] = secret
-        worlds.append((crowd(hiv=hiv, positive=hiv.astype(int)), secret))
+        code = np.where(np.arange(N) < 10, "rare", np.array(["a", "b", "c"])[np.arange(N) % 3])
+        worlds.append((crowd(hiv=hiv, positive=hiv.astype(int), code=code), secret))
     return worlds
 
 
@@ -104,10 +105,11 @@ def infinite(number: int) -> list[World]:
 
 
 def wards(secret: bool) -> Tables:
+    """The target's ward has three other patients; the target's value is a very small or a very large one."""
     serial = np.arange(N)
-    ward = np.where(serial < 4, "C", np.where(serial % 2, "A", "B"))
-    ward[0] = "C" if secret else "A"
-    return crowd(ward=ward)
+    cost = COST + serial / 1_000
+    cost[0] = 1_000.0 if secret else 0.0
+    return crowd(ward=np.where(serial < 4, "C", np.where(serial % 2, "A", "B")), cost=cost)
 
 
 def of_many(n: int, seed: int, everybody: int = N) -> list[World]:
