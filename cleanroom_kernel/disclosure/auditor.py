@@ -165,6 +165,10 @@ class Audit(Struct, frozen=True, eq=False):
                 return True
         return False
 
+    def shows_few(self, least: int) -> bool:
+        """Whether a combination that the forms show is about some units, but fewer than `least`."""
+        return any(_isolates(form.rows, least) for form in self.forms)
+
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
         """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""
         passed = np.zeros(len(sketches), dtype=bool)

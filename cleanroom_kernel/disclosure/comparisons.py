@@ -26,6 +26,7 @@ from pyroaring import BitMap
 from cleanroom_kernel.disclosure.auditor import Audit, Limits, Sketches
 from cleanroom_kernel.disclosure.candidate import Booleans, Footprint, Integers
 from cleanroom_kernel.disclosure.footprint import BUCKETS, Sketcher
+from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.records import footprints, numbers
 from cleanroom_kernel.protocol.release import Number
 
@@ -190,7 +191,9 @@ class Comparisons:
             if isinstance(verdict, Said):
                 repeated[place] = verdict.shown
             passed[place] = verdict is True
-        if combinations and any(space.units for space in spaces.values()):
+        # Rows that are told apart by their values are other rows under another function of the same column.
+        of_values = name == BY_VALUE and (len(here.units) > 0 or len(new) > 1)
+        if combinations and (of_values or any(space.units for space in spaces.values())):
             passed &= self._across(connection, measure, [here, *spaces.values()], new, passed, limits.least)
         audit = here.audit
         if combinations:
@@ -231,10 +234,16 @@ class Comparisons:
                     known.joined.add(units)
         known.across = audits = fresh.added_to(audits)
         audits = drafted.added_to(audits)
+        chosen = {int(place): new[place].footprint for place in np.flatnonzero(wanted)}
+        of = {place: (self._sketcher.of_units(one.units), one.counts) for place, one in chosen.items()}
+        together = _Views()
+        for views in of.values():
+            together.add(*views)
+        # Looked at one by one only where all together do harm: that takes time with many.
+        if not any(audit.shows_few(least) for audit in together.added_to(audits)):
+            return wanted
         stands = wanted.copy()
-        for place in np.flatnonzero(wanted):
-            footprint = new[place].footprint
-            views = self._sketcher.of_units(footprint.units), footprint.counts
+        for place, views in of.items():
             stands[place] = not any(audit.isolates(view, least) for audit, view in zip(audits, views, strict=True))
             if stands[place]:
                 one, other = audits

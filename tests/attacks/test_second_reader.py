@@ -220,3 +220,23 @@ def test_one_condition_may_be_written_as_a_filter_and_inside_a_measure(room_of):
         summary(where(patients(room), old), a.Units(), a.Count(col("age")), a.Sum(add(col("cost"), 1))),
     ]
     assert not any(stopped(room.ask(question)) for question in asked)
+
+
+def test_rows_that_are_told_apart_by_values_are_compared_by_patients_too(room_of):
+    """In the order of something, rows have no common numbers, and other values under another function."""
+
+    def ordered(room, *functions, rows=patients):
+        return summary(Sort(rows(room), (col("cost"),), (False,)), *(a.Sum(of) for of in functions))
+
+    def others(room):
+        return where(patients(room), not_target())
+
+    positive = col("positive")
+    first, second = (positive, call("log10", add(positive, 1))), (call("log1p", positive),)
+    for all_of_them, rest in both(
+        room_of, lambda room: ordered(room, *first), lambda room: ordered(room, *second, rows=others)
+    ):
+        assert not stopped(all_of_them)
+        assert stopped(rest)
+    room = world(room_of, True)
+    assert not any(stopped(room.ask(ordered(room, *some))) for some in (first, second))
