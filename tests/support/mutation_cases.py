@@ -136,7 +136,12 @@ class Case:
 
 
 CASES = [
-    Case(Check.UNITS, a_count_of_a_few, with_target("hiv", HIV, False, True), cell_check(Check.UNITS)),
+    Case(
+        Check.UNITS,
+        is_shown(lambda over: size(where(over, eq("ward", "Z")))),
+        of_secret(a_small_ward),
+        cell_check(Check.UNITS),
+    ),
     Case(Check.ROWS, more_than(500, size), of_secret(visits), cell_check(Check.ROWS)),
     Case(
         Check.TWICE,
@@ -438,6 +443,17 @@ class Implied:
 
 
 IMPLIED = [
+    Implied(
+        Check.COMBINATIONS,
+        Case(
+            Check.UNITS,
+            a_count_of_a_few,
+            with_target("hiv", HIV, False, True),
+            cell_check(Check.UNITS),
+            place="of a few",
+        ),
+        policy_with_it={"linear_audit": False},
+    ),
     Implied(
         Mitigation.INFLUENCE,
         Case(

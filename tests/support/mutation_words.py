@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 IN_WORDS = {
-    "minimum count": "A count of two known patients and the target if positive is rounded up or down.",
+    "minimum count": "A ward of nine known patients is shown if the target is the tenth.",
     "concentration of rows": "How many rows there are says whether the target has many of them.",
     "minimum count, doubled": "The variance of fifteen, fourteen of them known, shows the value of the last.",
     "dominance": "A covariance that one patient makes up has that patient's sign.",
@@ -57,6 +57,7 @@ IN_WORDS = {
     "Directions (selection)": "A column in which the target alone differs is kept, one in which nobody does is not.",
     "weak features": "The importance of a column that marks the target.",
     "numbers that few decide": "A mean that one patient moves by more than its step.",
+    "minimum count (of a few)": "A count of two known patients and the target if positive is rounded up or down.",
     "counts are rounded to a base": "A count to the last digit, all others being known.",
     "effective number (model)": "A tree of whose patients the target has all the weight.",
     "Uncovered": "A mean of a scaler, which is hidden.",
