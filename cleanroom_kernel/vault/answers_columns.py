@@ -211,10 +211,11 @@ class Columns:
         by_unit = contributions(known.rows, values)
         said = self._said(measures.sum_of, type(statistic).__name__, known)
         traces = self._traces(said, known.rows, by_unit, values) + self._of_columns(said, known)
-        if kind is Kind.SELECTED:
-            # Rows where something holds are also a count, and can be compared with one.
+        if kind in (Kind.SELECTED, Kind.SHARE):
+            # Rows where something holds are also a count, and can be compared with one. So is their share of all.
             chosen = values > 0
-            count = _Said(measures.ROWS, True, measures.ROWS, self._has_value(statistic.of, form))
+            shown = measures.ROWS if kind is Kind.SELECTED else said.statistic
+            count = _Said(measures.ROWS, True, shown, self._has_value(statistic.of, form))
             traces += self._traces(count, select(known.rows, chosen), values=values[chosen])
         measured = summed(by_unit, kind, self._least)
         moved = Moved(form.scale, form.offset)
@@ -288,6 +289,8 @@ class Columns:
 
     def _has_value(self, of: Expression, form: Form) -> Conditions:
         """The condition that a 0/1 core is 1."""
+        if form.is_core:
+            return measures.holds(of, self._over, True)
         return measures.has_value(of, self._over, form.scale + form.offset)
 
     def _of_form(self, measurement: Measurement, known: _Known) -> Measurement:
