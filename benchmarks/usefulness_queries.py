@@ -1,7 +1,8 @@
 """Questions that an analyst asks of hospital records in a first exploration, as the plain pandas that they would write.
 
 Promise: closed tables of code that runs unchanged on DataFrames and in the room; sixty questions for each data set,
-written down before it was known which of them the gate answers. The last expression of each is the answer.
+written down before it was known which of them the gate answers (quarters have numbers instead of their edges, which
+are rounded in the room, so that they can be compared). The last expression of each is the answer.
 """
 
 from __future__ import annotations
