@@ -4,6 +4,7 @@ conditions that are put where nobody looks for them.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from support.learning import LearningRoom
 from support.rooms import call, col, eq, mean, size, summary, total, where
@@ -300,3 +301,29 @@ def test_a_score_of_predictions_of_choice_comes_with_noise(tmp_path, but_one):
         predicted = add(times(target, 0.5 + shift if but_one else 0.0), -shift)
         answer = room.ask(a.Metric(patients(room), a.Score.MAE, col("positive"), (predicted,)))
         assert stopped(answer) or "noise" in answer.receipt.precision
+
+
+# -- rows per patient -------------------------------------------------------------------------------------------------
+@pytest.mark.xfail(
+    strict=True,
+    reason="Rows that were selected before they were counted per patient are a weight of the attacker's choice. Sums "
+    "of two functions of one column, with one weight more for the target, are compared by patients alone, who are the "
+    "same: in ten cohorts or so, their roundings tell (20 questions, no denial).",
+)
+def test_numbers_of_selected_rows_per_patient_are_no_weights_of_choice(room_of):
+    visits = {name: np.concatenate([column, column]) for name, column in table(True).items()}
+    visits["visit"] = np.repeat([0, 1], N)
+
+    def weighted(selected, of):
+        per_patient = PerUnit(
+            where(patients(room), selected),
+            ("id",),
+            (Reduced("n", Reduction.SIZE), Reduced("p", Reduction.MAX, col("positive"))),
+        )
+        return room.ask(total(per_patient, times(col("n"), of)))
+
+    room = room_of({"patients": visits}, key=KEY)
+    young = call("or", call("equal", col("visit"), 0), call("less", col("age"), 90))
+    young_and_target = call("or", young, call("equal", col("age"), 99))
+    assert not stopped(weighted(young, col("p")))
+    assert stopped(weighted(young_and_target, call("log1p", col("p"))))
