@@ -245,7 +245,10 @@ def _made(relation: Relation, name: str, of: Form | None) -> Form:
     loose, exactly = measures.identities(relation)[name], measures.identities(relation, exactly=True)[name]
     field = relation.fields[name]
     functions = 1 if of is None else of.functions + 1
-    return Form(exactly, field, Measure(loose), (Term(loose),), natural=True, free=False, functions=functions)
+    added = of is not None and of.added
+    return Form(
+        exactly, field, Measure(loose), (Term(loose),), natural=True, free=False, functions=functions, added=added
+    )
 
 
 def _joined(relation: Join) -> Forms:

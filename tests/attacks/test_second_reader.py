@@ -131,8 +131,11 @@ def test_groups_are_filled_up_in_no_other_way(room_of, name):
 
 def test_a_sum_beyond_a_number_mixes_its_columns(room_of):
     """serial + positive > 1233 is whoever comes later, and the patient number 1233 if positive."""
-    over = where(patients(world(room_of, True)), call("greater", add(col("serial"), col("positive")), 1233))
-    assert is_mixed(over)
+    room = world(room_of, True)
+    both_of_them = add(col("serial"), col("positive"))
+    assert is_mixed(where(patients(room), call("greater", both_of_them, 1233)))
+    per_patient = PerUnit(patients(room), ("id",), (Reduced("z", Reduction.MAX, both_of_them),))
+    assert is_mixed(where(per_patient, call("greater", col("z"), 1233)))
 
 
 def test_a_number_of_distinct_values_has_the_border_of_its_groups(room_of):
