@@ -199,7 +199,8 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
         Released(candidate.measure, candidate.linear, [claim]),
         *(Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside),
     )
-    findings = failed(evaluation_findings(evidence, case.border(evidence.footprint), case.policy))
+    border = case.border(evidence.footprint, mixed=candidate.mixed)
+    findings = failed(evaluation_findings(evidence, border, case.policy))
     row: tuple[Label, ...] = ()
     return Held(
         payload=Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),)),
@@ -223,7 +224,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> He
         Released(candidate.measure, False, [Claim(evidence.footprint)]),
         *(Released(measure, False, [Claim(evidence.by_unit)]) for measure in candidate.beside),
     )
-    findings = failed(model_findings(evidence, case.border(evidence.footprint), case.policy))
+    findings = failed(model_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy))
     return Held(
         payload=payload,
         findings=(*findings, *_near(released, case)),

@@ -187,6 +187,7 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     """One score of one set of rows. `measure` is the same for scores of the same predictions against the same truth.
 
     `beside` are the measures of the columns that it is made of: an accuracy of a constant is a mean of the truth.
+    `mixed` says that rows were chosen by several columns at once.
     """
 
     asker: Asker
@@ -197,6 +198,7 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     value: float  # NaN where the score is undefined
     linear: bool = False  # a mean over rows: scores of parts give away that of the rest
     beside: tuple[str, ...] = ()
+    mixed: bool = False
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -228,7 +230,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
 
     A FitSummary is released whatever the findings, which it names; the others only without findings. `measure` is the
     same for models with the same features and target: their training sets are compared. `beside` names the columns of
-    the target, for models of other features.
+    the target, for models of other features; `mixed` says that rows were chosen by several columns at once.
     """
 
     asker: Asker
@@ -237,7 +239,9 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     measure: str
     payload: FitSummary | Attribute | Artifact
     numbers: int  # learned values that this release shows
+    fit: str  # identity of the fit, of which attributes and file are parts
     beside: tuple[str, ...] = ()
+    mixed: bool = False
 
 
 AnyCandidate = Candidate | EvaluationCandidate | ModelCandidate

@@ -142,10 +142,10 @@ CELL_CHECKS: dict[Check, Callable[[CellEvidence, Integers, PolicySnapshot], Bool
 
 # -- checks of scores and models --------------------------------------------------------------------------------------
 def evaluation_findings(evidence: EvaluationEvidence, least: int, policy: PolicySnapshot) -> list[Finding]:
-    """C12: enough units, of each class too."""
+    """C12: enough units, of each class too. Its border lies as much above the policy's number as that of C1."""
     return [
         _one(Check.UNITS, evidence.units >= least),
-        _one(Check.EVALUATION, evidence.units >= policy.evaluation_units),
+        _one(Check.EVALUATION, evidence.units >= policy.evaluation_units + least - policy.minimum_units),
         _one(Check.CLASSES, all(count >= policy.minimum_units for count in evidence.units_per_class)),
         _one(Check.EFFECTIVE, evidence.effective_units >= policy.effective_units),
         _one(Check.FINITE, bool(np.isfinite(evidence.influence)) or policy.minimum_units == 0),

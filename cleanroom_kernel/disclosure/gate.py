@@ -271,14 +271,15 @@ def _public(candidate: Candidate, case: Case) -> Answer:
 def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: Case) -> Answer:
     if case.book.equations(candidate.measure) >= case.policy.evaluations:
         return case.budget()
-    findings = evaluation_findings(evidence, case.border(evidence.footprint), case.policy)
+    findings = evaluation_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy)
     value = show_score(candidate, evidence, case.policy)
     claim = Claim(evidence.footprint, candidate.name, "", value)
     judged = case.judge(candidate.measure, [claim], linear=candidate.linear)
     beside = [Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside]
     stands = _stand(beside, case) or bool(judged.repeated)
-    if not _all_passed(findings) or not stands or not (judged.passed.all() or judged.repeated):
-        return case.withhold(failed(findings))
+    stands = stands and bool(judged.passed.all() or judged.repeated)
+    if not (_all_passed(findings) and stands):
+        return case.withhold(_broken(findings, stands))
     value = judged.repeated.get(0, value)
     facts = case.facts(
         output_class=OutputClass.EVALUATION.value,
@@ -302,7 +303,7 @@ def _stand(released: list[Released], case: Case) -> bool:
 
 
 def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> Answer:
-    findings = model_findings(evidence, case.border(evidence.footprint), case.policy)
+    findings = model_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy)
     payload = candidate.payload
     # That a fit happened shows no number, so it is compared with nothing; what it learned is.
     learned = not isinstance(payload, FitSummary)
@@ -314,8 +315,9 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
     ]
     stands = _stand(released, case)
     if not (_all_passed(findings) and stands):
-        return case.withhold(failed(findings))
+        return case.withhold(_broken(findings, stands))
     if learned and evidence.findings:
+        case.charge(candidate.fit, Check.FAMILY)  # what the findings are can depend on the data
         return case.refuse(
             rule="model family",
             message=f"This model cannot be released. {' '.join(evidence.findings)}",
@@ -331,6 +333,10 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
     )
     shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload
     return case.release(facts, shown, released)
+
+
+def _broken(findings: list[Finding], stands: bool) -> tuple[str, ...]:
+    return failed(findings) if stands else tuple(sorted({*failed(findings), Check.PAIRS.value}))
 
 
 def _all_passed(findings: list[Finding]) -> bool:
@@ -364,9 +370,9 @@ class Case(Struct, frozen=True, eq=False):
             )
         return None
 
-    def border(self, footprint: Footprint) -> int:
+    def border(self, footprint: Footprint, *, mixed: bool) -> int:
         counts = np.array([len(footprint.units)], dtype=np.int64)
-        return int(self.ledger.borders(self.policy).least(counts, lambda _: footprint.units)[0])
+        return int(self.ledger.borders(self.policy, mixed=mixed).least(counts, lambda _: footprint.units)[0])
 
     def judge(self, measure: str, claims: list[Claim], *, linear: bool) -> Judged:
         """Which numbers may stand beside all that the room released of this measure."""
@@ -431,6 +437,10 @@ class Case(Struct, frozen=True, eq=False):
         """`broken` is for the owner's audit log alone."""
         self.book.withhold(self.asker, self.question, self.title, broken, self.policy)
         return WITHHELD
+
+    def charge(self, what: str, check: Check) -> None:
+        """Count a no that explains itself, but depends on data, among the withheld answers: once for each `what`."""
+        self.book.withhold(self.asker, f"{what} refused", self.title, (check.value,), self.policy)
 
     def review(self, rule: str, message: str) -> Refusal:
         """No rule can settle it: the owner must. Depends on earlier answers alone, so it says why."""

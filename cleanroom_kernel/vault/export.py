@@ -12,6 +12,7 @@ import warnings
 import skops.io
 
 from cleanroom_kernel.disclosure.candidate import ModelCandidate
+from cleanroom_kernel.disclosure.forms import is_mixed
 from cleanroom_kernel.disclosure.gate import decide, recall
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.models import Fit
@@ -56,7 +57,9 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         if evidence.findings
         else _artifact(fit, name, part, evidence.units, desk),
         numbers=part.size,
+        fit=digest(fit),
         beside=targets_of(fit),
+        mixed=is_mixed(fit.over),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 

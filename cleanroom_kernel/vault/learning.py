@@ -22,7 +22,7 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.footprint import footprint
-from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.forms import form_of, is_mixed
 from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
 from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of
 from cleanroom_kernel.disclosure.words import describe
@@ -140,6 +140,7 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
         value=scored.value,
         linear=is_linear(metric.score),
         beside=tuple(f"sum of {column}" for column in sorted(columns_of(metric.truth, metric.over))),
+        mixed=is_mixed(metric.over),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
@@ -316,7 +317,9 @@ def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, nu
         measure=family_measure(fit),
         payload=payload,
         numbers=numbers,
+        fit=digest(fit),
         beside=targets_of(fit),
+        mixed=is_mixed(fit.over),
     )
 
 

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
-from support.learning import LearningRoom, fit_of, named
+from sklearn.tree import DecisionTreeClassifier
+from support.learning import File, LearningRoom, fit_of, named
 from support.rooms import call, col, eq, lit, mean, summary, total, where
 from support.worlds import (
     KEY,
@@ -381,3 +382,27 @@ def test_who_asks_what_will_happen_is_told_of_the_noise(room_of):
     }
     assert "C17" in told["free"]
     assert "C17" not in told["natural"]
+
+
+# -- noes about models ------------------------------------------------------------------------------------------------
+def test_a_model_that_is_refused_for_what_the_data_are_counts_among_the_denials(tmp_path):
+    """Whether a leaf of twelve known patients takes in the target, if positive, decides whether the tree is refused."""
+    room = LearningRoom({"patients": table(True)}, tmp_path, key=KEY, denials=3)
+    answers = []
+    for step in range(5):
+        known = call("less", call("modulo", call("add", col("serial"), step), 200), 1)
+        leaf = (Named("leaf", Cast(call("or", known, call("and", is_target(), col("hiv"))), DType.INTEGER)),)
+        fit = fit_of(patients(room), DecisionTreeClassifier(random_state=0), leaf, "positive")
+        answers.append(room.ask(File(fit)))
+    assert all(stopped(answer) for answer in answers)
+    assert answers[-1].rule == "denials"
+
+
+@pytest.mark.parametrize("padded", range(49, 53))
+def test_a_score_of_patients_who_were_put_together_has_a_wide_border(tmp_path, padded):
+    """Forty-nine known patients, and the target if positive."""
+    chosen = call("or", call("less", col("serial"), padded), call("and", is_target(), col("hiv")))
+    for secret in (False, True):
+        room = LearningRoom({"patients": table(secret)}, tmp_path / str(secret), key=KEY)
+        score = a.Metric(where(patients(room), chosen), a.Score.ACCURACY, col("positive"), (lit(1),))
+        assert stopped(room.ask(score))

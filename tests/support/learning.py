@@ -52,7 +52,7 @@ def desk_of(room: Room, key: bytes | None = None) -> LearningDesk:
 
 
 class LearningRoom(Room):
-    """A room in which models can be asked for. An export is a question like any other: `room.ask(file_of(fit))`."""
+    """A room in which models can be asked for. An export is a question like any other: `room.ask(File(fit))`."""
 
     def __init__(self, tables: Any, state: Any, **options: Any) -> None:
         super().__init__(tables, state, **options)

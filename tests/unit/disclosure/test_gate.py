@@ -185,11 +185,16 @@ def test_extremes_are_refused_before_anything_is_computed(room):
 
 
 def test_tables_that_number_their_rows_anew_are_compared_by_their_patients(room):
-    """Nearly the same patients, sorted or split: another space of row numbers, so the number is withheld."""
-    room.ask(total(patients(room), "cost"))
+    """Nearly the same patients, sorted or split: another space of row numbers. The number that was released is repeated,
+    and another statistic is withheld.
+    """
+    first = room.ask(total(patients(room), "cost"))
     oldest = int(TABLES["patients"]["age"].max())
     nearly = where(patients(room), call("less", col("age"), oldest))
-    assert isinstance(room.ask(total(Sort(nearly, (col("age"),), (False,)), "cost")), Withheld)
+    repeated = room.ask(total(Sort(nearly, (col("age"),), (False,)), "cost"))
+    assert repeated.payload.values == first.payload.values
+    assert "as released before" in repeated.receipt.precision
+    assert isinstance(room.ask(mean(Sort(nearly, (col("age"),), (False,)), "cost")), Withheld)
     half = where(patients(room), call("less", col("age"), 50))
     assert isinstance(room.ask(total(Sort(half, (col("age"),), (False,)), "cost")), Release)
     everybody = Sort(patients(room), (col("age"),), (False,))
@@ -269,7 +274,7 @@ FILE = Artifact("model.skops", "00", b"bytes", (), "report")
 
 
 def model(room, payload=SUMMARY, question="q", units=range(200), **evidence):
-    candidate = ModelCandidate(ASKER, question, "a model", "linear on x", payload, numbers=4)
+    candidate = ModelCandidate(ASKER, question, "a model", "linear on x", payload, numbers=4, fit="fit")
     facts = {"units": len(units), "units_per_class": (), "effective_units": 200.0, "findings": ()}
     found = ModelEvidence(**{**facts, **evidence}, footprint=footprint(units), by_unit=footprint(units))
     return gate.decide(candidate, found, room.policy, room.ledger)
@@ -321,7 +326,7 @@ def test_evidence_of_another_kind_is_a_bug_and_no_release(room):
     candidate = EvaluationCandidate(ASKER, "q", "t", "accuracy_score", "m", 0.5)
     with pytest.raises(AssertionError):
         gate.decide(candidate, (), room.policy, room.ledger)
-    fit = ModelCandidate(ASKER, "q", "t", "m", SUMMARY, 1)
+    fit = ModelCandidate(ASKER, "q", "t", "m", SUMMARY, 1, "fit")
     with pytest.raises(AssertionError):
         gate.decide(fit, (), room.policy, room.ledger)
     with room.database.connect() as connection:
