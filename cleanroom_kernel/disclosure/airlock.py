@@ -191,7 +191,7 @@ def _findings(
 
 # -- scores and models ------------------------------------------------------------------------------------------------
 def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: Case) -> Held:
-    value = show_score(candidate, evidence, case.policy)
+    value = show_score(candidate, evidence, case.policy, case.noise_of_score(candidate, evidence))
     if value is None or not math.isfinite(value) or evidence.units < 2:
         return Held(None, (_NOTHING,))
     claim = Claim(evidence.footprint, candidate.name, "", value)
@@ -208,8 +208,9 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
         output_class=OutputClass.EVALUATION.value,
         units=band_of(evidence.units, case.policy),
         cells=1,
-        precision=precision({Kind.MEAN}, case.policy),
+        precision=precision({Kind.MEAN}, case.policy, free=bool(candidate.charged)),
         released=released,
+        charged=Counter(candidate.charged),
     )
 
 

@@ -187,7 +187,8 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     """One score of one set of rows. `measure` is the same for scores of the same predictions against the same truth.
 
     `beside` are the measures of the columns that it is made of: an accuracy of a constant is a mean of the truth.
-    `mixed` says that rows were chosen by several columns at once.
+    `mixed` says that rows were chosen by several columns at once. `charged` names what a score is charged to that
+    numbers of the expert's choice are in; it is empty for all others.
     """
 
     asker: Asker
@@ -199,6 +200,7 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     linear: bool = False  # a mean over rows: scores of parts give away that of the rest
     beside: tuple[str, ...] = ()
     mixed: bool = False
+    charged: frozenset[str] = frozenset()
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

@@ -67,8 +67,12 @@ def show_exactly(column: Statistics, cell: int) -> Number:
     return int(value) if column.kind in _COUNTS and math.isfinite(value) else value
 
 
-def show_score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot) -> Number:
-    return _statistic(candidate.value, STEPS * evidence.influence, policy)
+def show_score(
+    candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot, noise: float
+) -> Number:
+    """`noise` is a standard normal number, which a score is shown with that numbers of the expert's choice are in."""
+    spread = policy.free_noise * evidence.influence if candidate.charged and policy.free_noise else 0.0
+    return _statistic(candidate.value + noise * spread, max(STEPS * evidence.influence, spread), policy)
 
 
 def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:

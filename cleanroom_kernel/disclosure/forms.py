@@ -99,6 +99,7 @@ class Form(Struct, frozen=True, eq=False):
     nulls: bool = True
     functions: int = 0
     added: bool = False  # whether a natural measure is a sum or a difference of numbers
+    predicted: bool = False  # whether the core is what a model predicted
 
     @property
     def name(self) -> str:
@@ -134,6 +135,16 @@ def _forms_of(expressions: tuple[Expression, ...], over: Relation) -> list[Form]
         measure = measures.step(node, tuple(argument.loose for argument in arguments), loose, False)
         found[id(node)] = _step(_Place(node, types[id(node)], measure, over), arguments, columns)
     return [found[id(expression)] for expression in expressions]
+
+
+def is_steered(expression: Expression, over: Relation) -> bool:
+    """Whether numbers of the expert's choice are in what a score compares: in a truth, or in predictions that no model
+    made. The mean error of a constant is the mean, shifted.
+    """
+    form = form_of(expression, over)
+    if not form.field.dtype.is_numeric or form.constant in (0.0, 1.0):
+        return False
+    return not (form.is_core and (form.natural or form.predicted or is_binary(form.field)))
 
 
 # -- selections -------------------------------------------------------------------------------------------------------
@@ -216,7 +227,8 @@ def _columns(relation: Relation) -> Forms:
         of = None if relation.of is None else _forms_of((relation.of,), relation.over)[0]
         return {**over, relation.name: _made(relation, relation.name, of)}
     if isinstance(relation, Predict):
-        return {**over, **{name: _free(relation, name) for name in relation.names}}
+        predicted = {name: _free(relation, name) for name in relation.names}
+        return {**over, **{name: msgspec.structs.replace(form, predicted=True) for name, form in predicted.items()}}
     raise AssertionError(f"unhandled relation {type(relation).__name__}")
 
 

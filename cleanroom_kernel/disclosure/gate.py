@@ -271,8 +271,11 @@ def _public(candidate: Candidate, case: Case) -> Answer:
 def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: Case) -> Answer:
     if case.book.equations(candidate.measure) >= case.policy.evaluations:
         return case.budget()
+    charged = Counter(candidate.charged)
+    if case.is_overcharged(charged):
+        return case.free_budget()
     findings = evaluation_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy)
-    value = show_score(candidate, evidence, case.policy)
+    value = show_score(candidate, evidence, case.policy, case.noise_of_score(candidate, evidence))
     claim = Claim(evidence.footprint, candidate.name, "", value)
     judged = case.judge(candidate.measure, [claim], linear=candidate.linear)
     beside = [Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside]
@@ -287,13 +290,13 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
         units=band_of(evidence.units, case.policy),
         cells=1,
         suppressed=0,
-        precision=precision({Kind.MEAN}, case.policy, len(judged.repeated)),
+        precision=precision({Kind.MEAN}, case.policy, len(judged.repeated), free=bool(charged)),
     )
     row: tuple[Label, ...] = ()
     grid = Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),))
     if not judged.passed.all():
-        return case.release(facts, grid, [])
-    return case.release(facts, grid, [Released(candidate.measure, candidate.linear, [claim]), *beside])
+        return case.release(facts, grid, [], charged)
+    return case.release(facts, grid, [Released(candidate.measure, candidate.linear, [claim]), *beside], charged)
 
 
 def _stand(released: list[Released], case: Case) -> bool:
@@ -395,6 +398,11 @@ class Case(Struct, frozen=True, eq=False):
             return 0.0
         trace = column.traces[0]
         return self.ledger.noise(trace.statistic, trace.footprints.of([cell])[0])
+
+    def noise_of_score(self, candidate: EvaluationCandidate, evidence: EvaluationEvidence) -> float:
+        if not (candidate.charged and self.policy.free_noise):
+            return 0.0
+        return self.ledger.noise(candidate.measure, evidence.footprint)
 
     def is_overcharged(self, charged: Counter[str]) -> bool:
         return any(

@@ -30,7 +30,7 @@ from cleanroom_kernel.disclosure.candidate import (
 )
 from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, summed, units
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
-from cleanroom_kernel.disclosure.forms import Form, Term, is_binary
+from cleanroom_kernel.disclosure.forms import Form, Term, is_binary, is_mixed
 from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.measures import Conditions
@@ -131,9 +131,14 @@ class Rows:
         return min(len(np.unique(self._units[holding])), len(np.unique(self._units[~holding])))
 
     def charged(self, inputs: Iterable[Expression]) -> frozenset[str]:
-        """The owner's columns to which free measures among the inputs are charged."""
+        """The owner's columns to which free measures among the inputs are charged, and those that chose the rows where
+        they do so several at once: else noise averages out over many columns of one cohort.
+        """
         free = [of for of in inputs if self.over.has_units and self.prepared(of).form.free]
-        return frozenset[str]().union(*({ANY_FREE} | measures.decided_by(of, self.over) for of in free))
+        if not free:
+            return frozenset()
+        choosing = measures.chosen_by(self.over) if is_mixed(self.over) else frozenset()
+        return frozenset({ANY_FREE}).union(choosing, *(measures.decided_by(of, self.over) for of in free))
 
     def footprints(
         self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None

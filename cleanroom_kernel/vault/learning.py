@@ -14,6 +14,7 @@ import numpy as np
 
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.candidate import (
+    ANY_FREE,
     Asker,
     Attribute,
     EvaluationCandidate,
@@ -22,9 +23,9 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.footprint import footprint
-from cleanroom_kernel.disclosure.forms import form_of, is_mixed
+from cleanroom_kernel.disclosure.forms import form_of, is_mixed, is_steered
 from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
-from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of
+from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of, decided_by
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation
@@ -141,8 +142,17 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
         linear=is_linear(metric.score),
         beside=tuple(f"sum of {column}" for column in sorted(columns_of(metric.truth, metric.over))),
         mixed=is_mixed(metric.over),
+        charged=_charged(metric),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
+
+
+def _charged(metric: Metric) -> frozenset[str]:
+    """What a score is charged to that numbers of the expert's choice are in (rule C17)."""
+    parts = (metric.truth, *metric.predicted)
+    if not any(is_steered(part, metric.over) for part in parts):
+        return frozenset()
+    return frozenset({ANY_FREE}).union(*(decided_by(part, metric.over) for part in parts))
 
 
 def _rows(metric: Metric, desk: Desk) -> tuple[Rows, Any]:

@@ -290,12 +290,6 @@ def test_rows_that_are_told_apart_by_values_are_compared_by_patients_too(room_of
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------
-@pytest.mark.xfail(
-    strict=True,
-    reason="A score takes predictions that hold numbers of the attacker's choice without the noise of rule C17: the "
-    "mean absolute error of c is the mean shifted by c, whose rounding is undone by five of them; and 0.5 for the "
-    "target alone leaves the target out (ten questions, no denial).",
-)
 @pytest.mark.parametrize("but_one", [False, True])
 def test_a_score_of_predictions_of_choice_comes_with_noise(tmp_path, but_one):
     room = LearningRoom({"patients": table(True)}, tmp_path, key=KEY)
