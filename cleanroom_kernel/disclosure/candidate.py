@@ -242,6 +242,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     payload: FitSummary | Attribute | Artifact
     numbers: int  # learned values that this release shows
     fit: str  # identity of the fit, of which attributes and file are parts
+    hidden: int = 0  # learned values that are left out, because too few units decide them
     beside: tuple[str, ...] = ()
     mixed: bool = False
 

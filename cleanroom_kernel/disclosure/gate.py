@@ -331,7 +331,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
         rules=rules_of_class(OutputClass.MODEL),
         units=band_of(evidence.units, case.policy),
         cells=candidate.numbers,
-        suppressed=0,
+        suppressed=candidate.hidden,
         precision=parameter_precision(case.policy),
     )
     shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload

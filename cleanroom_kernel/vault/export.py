@@ -58,6 +58,7 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         else _artifact(fit, name, part, evidence.units, desk),
         numbers=part.size,
         fit=digest(fit),
+        hidden=part.hidden,
         beside=targets_of(fit),
         mixed=is_mixed(fit.over),
     )

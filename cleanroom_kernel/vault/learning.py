@@ -109,7 +109,8 @@ def _inspect(inspect: Inspect, desk: Desk) -> Answer:
     found = attribute_of(part_of(fit, desk), inspect)
     evidence = _evidence(fit, () if found.own_rule else findings_of(fit, desk), desk)
     numbers = 0 if found.attribute.labels else int(np.size(found.attribute.values))
-    candidate = _candidate(fit, desk, digest(inspect), describe(inspect), found.attribute, numbers)
+    hidden = int(np.isnan(found.attribute.values).sum()) if numbers and not found.attribute.integers else 0
+    candidate = _candidate(fit, desk, digest(inspect), describe(inspect), found.attribute, numbers, hidden)
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
 
@@ -319,7 +320,9 @@ def _sides_of_conditions(given: Iterable[Expression], over: Relation, desk: Desk
     return tuple(number for number in found if number is not None)
 
 
-def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, numbers: int) -> ModelCandidate:
+def _candidate(
+    fit: Fit, desk: Desk, question: str, title: str, payload: Any, numbers: int, hidden: int = 0
+) -> ModelCandidate:
     return ModelCandidate(
         asker=asker_of(desk),
         question=question,
@@ -328,6 +331,7 @@ def _candidate(fit: Fit, desk: Desk, question: str, title: str, payload: Any, nu
         payload=payload,
         numbers=numbers,
         fit=digest(fit),
+        hidden=hidden,
         beside=targets_of(fit),
         mixed=is_mixed(fit.over),
     )

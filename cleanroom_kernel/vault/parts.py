@@ -133,10 +133,15 @@ class Part:
         return tuple(dict.fromkeys(found))
 
     @cached_property
+    def hidden(self) -> int:
+        """How many of its numbers are left out, and of those of its parts."""
+        own = sum(int(np.isnan(numbers).sum()) for numbers in self.shown.values())
+        return own + sum(child.hidden for child in self.children.values())
+
+    @property
     def hides(self) -> bool:
         """Whether something of the model is hidden, so that its predictions tell more than the released file."""
-        own = any(np.isnan(numbers).any() for numbers in self.shown.values())
-        return own or any(child.hides for child in self.children.values())
+        return self.hidden > 0
 
     @cached_property
     def size(self) -> int:
