@@ -185,8 +185,8 @@ def test_extremes_are_refused_before_anything_is_computed(room):
 
 
 def test_tables_that_number_their_rows_anew_are_compared_by_their_patients(room):
-    """Nearly the same patients, sorted or split: another space of row numbers. What was released is repeated, and another
-    statistic is withheld.
+    """Nearly the same patients, sorted or split: another space of row numbers. What was released is repeated, and
+    another statistic is withheld.
     """
     first = room.ask(total(patients(room), "cost"))
     oldest = int(TABLES["patients"]["age"].max())
