@@ -293,7 +293,10 @@ class Columns:
         return _Said(measure(known.of, self._over), linear, f"{what} of {known.form.core}")
 
     def _has_value(self, of: Expression, form: Form) -> Conditions:
-        """The condition that a 0/1 core is 1."""
+        """The condition that a 0/1 core is 1, named like the filter that it is: where(c, 1, 0) is 1 where c holds."""
+        if len(form.terms) == 1 and len(form.terms[0].conditions) == 1:
+            (inside,) = form.terms[0].conditions
+            return measures.holds(inside.of, inside.over, inside.holds)
         if form.is_core:
             return measures.holds(of, self._over, True)
         return measures.has_value(of, self._over, form.scale + form.offset)
