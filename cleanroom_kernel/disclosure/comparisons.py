@@ -47,11 +47,12 @@ class Claim(Struct, frozen=True, eq=False):
 
 
 class Said(Struct, frozen=True):
-    """A released number over a footprint."""
+    """A released number over a footprint; `linear` says that it is a sum, which can be combined with others."""
 
     statistic: str
     selection: str
     shown: Number
+    linear: bool
 
 
 class Known(Struct, frozen=True, eq=False):
@@ -166,7 +167,8 @@ class Comparisons:
     ) -> Judged:
         """Which claims may stand beside the released numbers and those before them in the draft.
 
-        All are of one space; `combinations` is for linear measures.
+        All are of one space; `combinations` is for sums. A share of the rows is not one: it is compared with numbers of
+        nearly the same rows alone, since a difference of two shares is coarser than few patients are.
         """
         passed, repeated = np.ones(len(new), dtype=bool), dict[int, Number]()
         if not new:
@@ -177,7 +179,7 @@ class Comparisons:
         sketches = np.array([claim.footprint.sketch for claim in new])
         counts = np.array([claim.footprint.counts for claim in new])
         sizes = np.array([len(claim.footprint.units) for claim in new], dtype=np.int64)
-        said = [(Said(claim.statistic, claim.selection, claim.shown),) for claim in new]
+        said = [(Said(claim.statistic, claim.selection, claim.shown, combinations),) for claim in new]
         for place, claim in enumerate(new if pairs else ()):
             earlier = np.flatnonzero(passed[:place])
             near = [(same, here.said[at]) for at, same in _near(sketches[place], sizes[place], here, limits.least)]
@@ -226,7 +228,9 @@ class Comparisons:
         audits = known.across or (self._nothing(measure, "across"), self._nothing(measure, "across, by rows"))
         drafted, fresh = _Views(), _Views()
         for space in spaces:
-            for units, counts in zip(space.units, space.counts, strict=True):
+            for units, counts, said in zip(space.units, space.counts, space.said, strict=True):
+                if not any(one.linear for one in said):
+                    continue
                 if isinstance(units, BitMap):
                     drafted.add(self._sketcher.of_units(units), counts)
                 elif units not in known.joined:
@@ -296,7 +300,7 @@ class Comparisons:
             space = known.spaces.get(name) or self._empty(measure, name)
             known.spaces[name] = _with_read(space, [row for row in read if row.space == name])
         if read:
-            known.last, known.linear = read[-1].id, read[0].linear
+            known.last, known.linear = read[-1].id, known.linear or any(row.linear for row in read)
         return known
 
     def _empty(self, measure: str, space: str) -> Known:
@@ -316,7 +320,7 @@ class Comparisons:
             return
         rows = self.rows(connection, measure, linear, new)
         connection.execute(numbers.insert(), [{"answer": answer, **row} for row in rows])
-        self._measures[measure].linear = linear
+        self._measures[measure].linear |= linear
         draft.written.setdefault(measure, []).extend(row["footprint"] for row in rows)
         draft.last[measure] = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar_one()
 
@@ -374,8 +378,10 @@ def _with_read(space: Known, read: Sequence[Any]) -> Known:
             at[row.units] = len(said)
             said.append([])
             fresh.append(row)
-        said[at[row.units]].append(Said(row.statistic, row.selection, _NUMBERS.decode(row.shown)))
+        said[at[row.units]].append(Said(row.statistic, row.selection, _NUMBERS.decode(row.shown), row.linear))
     sketches = np.array([_unpack(row.sketch) for row in fresh], dtype=np.uint32).reshape(-1, BUCKETS)
+    summed = {row.units: row.sketch for row in read if row.linear}
+    sums = np.array([_unpack(sketch) for sketch in summed.values()], dtype=np.uint32).reshape(-1, BUCKETS)
     counts = np.array([_unpack(row.counts) for row in fresh], dtype=np.uint32).reshape(-1, BUCKETS)
     return Known(
         (*space.units, *(row.units for row in fresh)),
@@ -383,7 +389,7 @@ def _with_read(space: Known, read: Sequence[Any]) -> Known:
         np.concatenate([space.sketches, sketches]),
         np.concatenate([space.counts, counts]),
         tuple(tuple(known) for known in said),
-        space.audit.with_released(sketches) if read[0].linear else space.audit,
+        space.audit.with_released(sums) if len(sums) else space.audit,
     )
 
 

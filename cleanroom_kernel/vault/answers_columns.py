@@ -220,7 +220,7 @@ class Columns:
             # Rows where something holds are also a count, and can be compared with one. So is their share of all.
             chosen = values > 0
             shown = measures.ROWS if kind is Kind.SELECTED else said.statistic
-            count = _Said(measures.ROWS, True, shown, self._has_value(statistic.of, form))
+            count = _Said(measures.ROWS, kind is Kind.SELECTED, shown, self._has_value(statistic.of, form))
             traces += self._traces(count, select(known.rows, chosen), values=values[chosen])
         measured = summed(by_unit, kind, self._least)
         moved = Moved(form.scale, form.offset)
@@ -306,10 +306,11 @@ class Columns:
         column, evidence = measurement
         charged = self._rows.charged((known.of,))
         traces, selected = column.traces, evidence.selected
+        is_sum = column.kind in (Kind.SUM, Kind.MEAN)
         for term, holding in known.parts if not is_binary(known.form.field) else ():
             chosen, values = select(known.rows, holding), known.values[holding]
             conditions = frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
-            traces += self._traces(_Said(term.trace, True, traces[0].statistic, conditions), chosen, values=values)
+            traces += self._traces(_Said(term.trace, is_sum, traces[0].statistic, conditions), chosen, values=values)
             selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
         return (
             msgspec.structs.replace(column, traces=traces, charged=charged),

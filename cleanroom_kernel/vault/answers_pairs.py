@@ -85,7 +85,7 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
         traces = (Trace(product, kind is Kind.COVARIANCE, footprints, " and ".join(exactly), lambda _: selected),)
         for term, holding in (*of_first.parts, *of_second.parts):
             chosen = rows.footprints(select(one.rows, holding[both]), centred.product(x, y)[holding[both]])
-            traces += (Trace(term.trace, True, chosen),)
+            traces += (Trace(term.trace, False, chosen),)
     scale = of_first.form.scale * of_second.form.scale
     moved = Moved(scale if kind is Kind.COVARIANCE else float(np.sign(scale)))
     column = Statistics("", kind, measured.values, traces, moved=moved, charged=rows.charged((first, second)))
