@@ -12,6 +12,7 @@ import pytest
 
 from cleanroom_kernel.demo import hospital
 from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
+from cleanroom_kernel.vault import sources
 from cleanroom_kernel.vault.columns import ROW, UNIT
 from cleanroom_kernel.vault.preparing import prepare
 from cleanroom_kernel.vault.sources import Source
@@ -119,6 +120,21 @@ def test_a_query_at_a_database_url_is_read(tmp_path, frame):
     source = Source("visits", f"sqlite:///{tmp_path}/hospital.db", query="select * from visits where visit < 9;")
     assert prepare(ROOM, [source], tmp_path / "room").ready
     check_visits(tmp_path / "room")
+
+
+@pytest.mark.parametrize("chosen", [{}, {"query": "select * from visits where visit < 9;"}])
+def test_a_table_is_read_by_adbc(tmp_path, frame, chosen):
+    pytest.importorskip("adbc_driver_sqlite")
+    fill_sqlite(tmp_path / "hospital.db", frame)
+    source = Source("visits", f"adbc+sqlite:///{tmp_path}/hospital.db", **chosen)
+    assert prepare(ROOM, [source], tmp_path / "room").ready
+    check_visits(tmp_path / "room")
+
+
+def test_a_driver_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    with pytest.raises(sources.SourceError, match=r"cleanroom-kernel\[adbc\]"):
+        sources.open_source(Source("visits", "adbc+postgresql://somewhere/hospital"))
 
 
 def test_a_table_of_a_duckdb_file_is_read(tmp_path, frame):
