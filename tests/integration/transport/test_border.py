@@ -154,6 +154,7 @@ async def test_a_room_that_does_not_open_is_for_the_owner_to_see_to(own_server):
     assert (response.code, json.loads(response.body)["problem"]) == (503, "room closed")
     assert b"tables are not there" not in response.body
     assert "tables are not there" in (server.state.parent / "server.log").read_text()
+    eventually(lambda: server.events(audit.SessionEnded))  # written while the answer is on its way
     assert [event.reason for event in server.events(audit.SessionEnded)] == [audit.Ending.FAILED]
 
 
