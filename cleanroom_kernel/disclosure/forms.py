@@ -93,7 +93,8 @@ class Form(Struct, frozen=True, eq=False):
     terms: tuple[Term, ...] = ()
     scale: float = 1.0
     offset: float = 0.0
-    constant: float | None = None
+    constant: float | None = None  # of a literal; not a number where its value is not worked out
+    missing: bool = False  # whether it is the literal that stands for no value
     natural: bool = False
     free: bool = True
     nulls: bool = True
@@ -416,11 +417,8 @@ def _is_arithmetic(node: Call, field: Field, arguments: tuple[Form, ...]) -> boo
 
 def _literal(node: Literal, place: _Place) -> Form:
     number = float(node.value) if isinstance(node.value, (bool, int, float)) else math.nan
-    return Form(place.core(), place.field, place.loose, constant=number)
-
-
-def _is_null(form: Form) -> bool:
-    return form.is_literal and math.isnan(form.constant or 0.0)
+    missing = node.value is None or (isinstance(node.value, float) and math.isnan(node.value))
+    return Form(place.core(), place.field, place.loose, constant=number, missing=missing)
 
 
 _FOLDED: dict[Function, Callable[..., float]] = {
@@ -493,8 +491,7 @@ def _multiply(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
         if place.is_of_one_kind and one.core != other.core:
             return None
         return place.natural(arguments, one.scale * other.scale)
-    crossed = [_crossed(a, b) for a in one.terms for b in other.terms]
-    terms = _several(*(term for term in crossed if term is not None)) if None not in crossed else None
+    terms = _several(*(_crossed(a, b) for a in one.terms for b in other.terms))
     if terms is None:
         return None
     core = place.core(named=(one.core, other.core))
@@ -539,10 +536,9 @@ def _logarithm(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
 def _where(place: _Place, arguments: tuple[Form, ...]) -> Form | None:
     condition, then, other = arguments
     where = _conditions(place, condition)
-    if _is_null(other):  # rows without a value are not in the number: as if filtered
-        return msgspec.structs.replace(then, nulls=False)
-    if _is_null(then):
-        return msgspec.structs.replace(other, nulls=False)
+    if then.missing or other.missing:  # rows without a value are not in the number: as if filtered
+        kept_one = other if then.missing else then
+        return None if kept_one.is_literal else msgspec.structs.replace(kept_one, nulls=False)
     if then.is_literal and other.is_literal:
         return _chosen_of_two(place, where, condition, then, other)
     branches = [(then, where(True)), (other, where(False))]
@@ -563,7 +559,7 @@ def _chosen_of_two(
 ) -> Form | None:
     """One number where a condition holds and another where it does not: a shifted and scaled condition."""
     high, low = _number(then), _number(other)
-    if high == low:
+    if high == low or not (math.isfinite(high) and math.isfinite(low)):
         return None
     binary = Field(DType.BOOLEAN)
     core = measures.hashed("holds", condition.name)
@@ -637,8 +633,8 @@ def _under(condition: Condition, term: Term) -> Term:
     return Term(term.measure, _joint(term.conditions, (condition,)))
 
 
-def _crossed(one: Term, other: Term) -> Term | None:
-    """The product of two terms; None for one of two columns of which one is under a condition in another term."""
+def _crossed(one: Term, other: Term) -> Term:
+    """The product of two terms."""
     conditions = _joint(one.conditions, other.conditions)
     if one.measure == ROWS or other.measure == ROWS:
         return Term(other.measure if one.measure == ROWS else one.measure, conditions)

@@ -210,6 +210,23 @@ def test_a_condition_inside_a_measure_is_compared_in_each_form(room_of, form):
     last_tells_nothing(room_of, asked(a.Sum, UNDER[form](OLD)), asked(a.Sum, UNDER[form](OLD_BUT_TARGET)))
 
 
+UNKNOWN = {
+    "a power": call("power", 2, 3),
+    "a filled constant": call("coalesce", call("where", call("greater", col("cost"), 500), 8, NOTHING), 0),
+    "a sign": call("sign", lit(5)),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_constant_that_is_not_worked_out_is_not_taken_for_a_missing_value(room_of, name):
+    """Else where(old, x, 2 ** 3) were named like x over all rows, whatever it holds for the others."""
+    for measure in (call("where", OLD, COLUMN, UNKNOWN[name]), call("where", OLD, UNKNOWN[name], COLUMN)):
+        assert form_of(measure, patients(world(room_of, True))).free
+    other = call("where", OLD_BUT_TARGET, COLUMN, UNKNOWN[name])
+    for first, last in both(room_of, asked(a.Sum, call("where", OLD, COLUMN, UNKNOWN[name])), asked(a.Mean, other)):
+        assert all(stopped(answer) or "noise" in answer.receipt.precision for answer in (first, last))
+
+
 def test_two_conditions_together_are_one_filter(room_of):
     """Each holds for many; both hold for the target alone."""
     both_hold = times(times(Cast(OLD, DType.INTEGER), Cast(call("not", OLD_BUT_TARGET), DType.INTEGER)), COLUMN)
