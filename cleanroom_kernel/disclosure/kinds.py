@@ -7,7 +7,8 @@ number is rounded would tell whether one value does.
 from __future__ import annotations
 
 from cleanroom_kernel.disclosure.candidate import Kind
-from cleanroom_kernel.disclosure.forms import form_of, is_binary
+from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.forms_terms import is_binary
 from cleanroom_kernel.disclosure.measures import is_one
 from cleanroom_kernel.plan.aggregates import (
     Count,

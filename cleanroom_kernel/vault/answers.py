@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import Asker, Candidate
-from cleanroom_kernel.disclosure.forms import is_mixed
 from cleanroom_kernel.disclosure.gate import decide, recall, refuse
 from cleanroom_kernel.disclosure.judge import passes
 from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.rules import structural_no
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Column, Correlation, Distinct, Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation

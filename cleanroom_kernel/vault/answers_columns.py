@@ -30,11 +30,12 @@ from cleanroom_kernel.disclosure.candidate import (
 )
 from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, summed, units
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
-from cleanroom_kernel.disclosure.forms import Form, Term, is_binary, is_mixed
+from cleanroom_kernel.disclosure.forms_terms import Form, Term, is_binary
 from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.ordering import distinct, extreme, quantile
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.plan.aggregates import (
     Count,
     Distinct,

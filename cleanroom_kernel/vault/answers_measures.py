@@ -13,8 +13,8 @@ import polars as pl
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from cleanroom_kernel.disclosure import forms
-from cleanroom_kernel.disclosure.forms import Condition, Form, Term
+from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.forms_terms import Condition, Form, Term, is_binary
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Named
 from cleanroom_kernel.vault.answers_groups import as_numbers
@@ -39,11 +39,11 @@ def prepare(
     of: Expression, over: Relation, values: pl.Series, units: NDArray[np.int32], least: int, rows: RowsHolding
 ) -> Prepared:
     """`least` is the minimum count; zero for a policy that protects nothing."""
-    form = forms.form_of(of, over)
+    form = form_of(of, over)
     numbers = as_numbers(values)
     if not form.is_core:
         numbers = (numbers - form.offset) / form.scale
-        if forms.is_binary(form.field):
+        if is_binary(form.field):
             numbers = np.rint(numbers)  # it is 0 or 1, whatever it was scaled to
     if form.free and least and over.has_units:
         numbers = drawn_in(numbers, units, least)

@@ -12,8 +12,8 @@ import warnings
 import skops.io
 
 from cleanroom_kernel.disclosure.candidate import ModelCandidate
-from cleanroom_kernel.disclosure.forms import is_mixed
 from cleanroom_kernel.disclosure.gate import decide, recall
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest

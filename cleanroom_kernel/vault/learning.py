@@ -23,9 +23,10 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelEvidence,
 )
 from cleanroom_kernel.disclosure.footprint import footprint
-from cleanroom_kernel.disclosure.forms import form_of, is_mixed, is_steered
+from cleanroom_kernel.disclosure.forms import form_of, is_steered
 from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
 from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of, decided_by
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Summary
 from cleanroom_kernel.plan.bases import Aggregate, Relation

@@ -26,8 +26,9 @@ from support.worlds import (
     world,
 )
 
-from cleanroom_kernel.disclosure.forms import form_of, is_mixed
+from cleanroom_kernel.disclosure.forms import form_of
 from cleanroom_kernel.disclosure.rules import foresee
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Cast, Literal, Named, Recode
 from cleanroom_kernel.plan.models import Inspect, Task

@@ -10,7 +10,8 @@ from support.learning import LearningRoom
 from support.rooms import call, col, eq, mean, size, summary, total, where
 from support.worlds import KEY, TARGET, N, both, is_target, not_target, stopped, table, world
 
-from cleanroom_kernel.disclosure.forms import form_of, is_mixed
+from cleanroom_kernel.disclosure.forms import form_of
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Literal, Named
 from cleanroom_kernel.plan.relations import Concat, How, Join, PerUnit, Reduced, Reduction, Select, Sort, Take
