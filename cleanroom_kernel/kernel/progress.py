@@ -1,8 +1,8 @@
 """Progress: which session this kernel has, and how far its messages were delivered.
 
 Promise: what is noted survives kill -9 of the proxy kernel, so that Jupyter's restart of a crashed proxy finds the
-session again and misses nothing. Messages are delivered on several channels, so only the number below which all were
-delivered counts.
+session again and misses nothing but, at worst, the one message that was being handed over: that may be lost or come
+twice. Messages are delivered on several channels, so only the number below which all were delivered counts.
 """
 
 from __future__ import annotations
