@@ -62,6 +62,18 @@ class Lab:
         return name
 
 
+def announced_url(process: subprocess.Popen, runtime: Path, log: Path) -> str:
+    """The address in a starting JupyterLab's file, which is there, and empty, before it is written."""
+
+    def announced() -> list[str]:
+        return [text for path in runtime.glob("jpserver-*.json") if (text := path.read_text()).endswith("}")]
+
+    until(lambda: process.poll() is not None or announced(), 120)
+    assert process.poll() is None, log.read_text()
+    (server,) = announced()
+    return json.loads(server)["url"]
+
+
 @contextlib.contextmanager
 def lab(base: Path, data: Path) -> Iterator[Lab]:
     folder, config, runtime, extensions = (base / name for name in ("work", "config", "runtime", "extensions"))
@@ -90,10 +102,7 @@ def lab(base: Path, data: Path) -> Iterator[Lab]:
     with (base / "lab.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        until(lambda: process.poll() is not None or list(runtime.glob("jpserver-*.json")), 120)
-        assert process.poll() is None, (base / "lab.log").read_text()
-        (server,) = runtime.glob("jpserver-*.json")
-        yield Lab(json.loads(server.read_text())["url"], token, folder, data)
+        yield Lab(announced_url(process, runtime, base / "lab.log"), token, folder, data)
     finally:
         process.terminate()
         process.wait(30)

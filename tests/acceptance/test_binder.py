@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import secrets
 import subprocess
@@ -12,8 +11,7 @@ import tomllib
 
 import pytest
 
-from tests.acceptance.browser import CHROMIUM, PATIENT, ROOT, browser
-from tests.acceptance.rooms import until
+from tests.acceptance.browser import CHROMIUM, PATIENT, ROOT, announced_url, browser
 from tests.acceptance.test_browser import picture
 
 BINDER = ROOT / "binder"
@@ -51,10 +49,7 @@ def started(tmp_path):
             command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        until(lambda: process.poll() is not None or list(runtime.glob("jpserver-*.json")), 120)
-        assert process.poll() is None, (tmp_path / "lab.log").read_text()
-        (server,) = runtime.glob("jpserver-*.json")
-        yield json.loads(server.read_text())["url"], token
+        yield announced_url(process, runtime, tmp_path / "lab.log"), token
     finally:
         os.killpg(process.pid, 15)  # the room's server is a child of the same start
         process.wait(30)
