@@ -185,6 +185,9 @@ _NEXT = {
     State.RETURNED: "The owner returned it. Ask again with another reason, or for something else.",
     State.EXPIRED: "Nobody decided in time. Ask again if you still need it.",
     State.WITHDRAWN: "You took it back.",
+    State.RUNNING: "The job is running.",
+    State.DONE: "The job has run. result() gives what may leave of it.",
+    State.FAILED: "The job failed. The owner can read which error it was, and in which line.",
 }
 
 

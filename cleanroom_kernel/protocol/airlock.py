@@ -25,18 +25,27 @@ class State(enum.Enum):
     RETURNED = "returned"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    RUNNING = "running"  # of jobs alone, as are the next two
+    DONE = "done"
+    FAILED = "failed"
 
 
 class Terms(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the owner set for requests: who decides them, how many may wait and for how long."""
+    """What the owner set for requests: who decides them, how many may wait and for how long; for how long a job may run
+    that was approved, and whether rules may let its numbers out or a person must.
+    """
 
     checkers: int = 1
     open_requests: int = 10
     days: int = 14
+    approval_days: int = 14
+    by_rule: bool = True
 
 
 class Standing(Struct, frozen=True, tag="standing", forbid_unknown_fields=True):
-    """A request of one's own. `comment` is the last that a checker wrote; times are UTC, ISO 8601."""
+    """A request of one's own. `comment` is the last that a checker wrote; times are UTC, ISO 8601. `job` is the name of
+    a job, "" for an answer; `result` is the request that a job's result waits as, 0 for none.
+    """
 
     number: int
     question: str  # digest of the plan
@@ -50,6 +59,8 @@ class Standing(Struct, frozen=True, tag="standing", forbid_unknown_fields=True):
     agreed: int  # checkers who have approved so far
     checkers: int  # of so many
     cell: str
+    job: str = ""
+    result: int = 0
 
 
 class Standings(Struct, frozen=True, tag="standings", forbid_unknown_fields=True):

@@ -90,7 +90,22 @@ class Artifact(Struct, frozen=True, tag="artifact", forbid_unknown_fields=True):
     report: str  # Markdown: findings, training cohort band, features, policy
 
 
-Payload = Grid | Array | FitSummary | Artifact
+class NamedGrid(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a job's result. Columns of text and flags are its keys, whether they tell rows apart or not."""
+
+    name: str
+    grid: Grid
+
+
+class Results(Struct, frozen=True, tag="results", forbid_unknown_fields=True):
+    """What a job gave back: its numbers by name, tables, and files in safetensors' format."""
+
+    scalars: tuple[tuple[str, Number], ...]
+    tables: tuple[NamedGrid, ...] = ()
+    files: tuple[Artifact, ...] = ()
+
+
+Payload = Grid | Array | FitSummary | Artifact | Results
 
 
 class Release(Struct, frozen=True, tag="release", forbid_unknown_fields=True):

@@ -13,14 +13,15 @@ ALLOWED = {
     "plan": set(),
     "protocol": {"plan"},
     "audit": {"protocol"},
-    "airlock": {"protocol", "audit"},
+    "requests": {"protocol", "audit"},
+    "airlock": {"protocol", "audit", "requests"},
     "kernel": {"protocol"},
     "interpreter": {"plan", "protocol"},
-    "server": {"plan", "protocol", "audit", "airlock"},
-    "disclosure": {"plan", "protocol", "audit", "airlock"},
-    "vault": {"plan", "protocol", "disclosure", "audit", "airlock"},
+    "server": {"plan", "protocol", "audit", "airlock", "requests"},
+    "disclosure": {"plan", "protocol", "audit", "airlock", "requests"},
+    "vault": {"plan", "protocol", "disclosure", "audit", "airlock", "requests"},
     "demo": {"plan"},
-    "cli": {"plan", "protocol", "audit", "airlock", "kernel", "server", "vault", "disclosure", "demo"},
+    "cli": {"plan", "protocol", "audit", "airlock", "requests", "kernel", "server", "vault", "disclosure", "demo"},
 }
 
 

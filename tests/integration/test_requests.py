@@ -92,7 +92,7 @@ def test_what_an_expert_hears_of_a_request_has_no_number_of_it(room, asked):
     assert mine["number"] == asked
     assert set(mine) == {
         "type", "number", "question", "title", "reason", "state", "comment", "asked", "decided", "expires", "agreed",
-        "checkers", "cell",
+        "checkers", "cell", "job", "result",
     }  # fmt: skip
     assert preview["values"][0][0] not in mine.values()
 

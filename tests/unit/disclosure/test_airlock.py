@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from support.rooms import call, col, eq, mean, people, summary, total, where
 
 from cleanroom_kernel import airlock, audit
-from cleanroom_kernel.airlock import ACTORS, TRANSITIONS, Actor, AirlockError, Decision, Step
+from cleanroom_kernel.airlock import AirlockError, Decision
 from cleanroom_kernel.disclosure import gate
 from cleanroom_kernel.disclosure.airlock import RULE
 from cleanroom_kernel.plan import aggregates as a
@@ -20,6 +20,7 @@ from cleanroom_kernel.plan.schema import Column, DType
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, LONGEST_TEXT, Standing, State, Terms
 from cleanroom_kernel.protocol.messages import AskOwner
 from cleanroom_kernel.protocol.release import Refusal, Release, Withheld
+from cleanroom_kernel.requests.states import ACTORS, BY_TIME, JOB_TRANSITIONS, TABLES, TRANSITIONS, Actor, Kind, Step
 from cleanroom_kernel.vault import asking
 from cleanroom_kernel.vault.desk import Desk
 
@@ -68,8 +69,9 @@ def state(room, number):
 # -- the table --------------------------------------------------------------------------------------------------------
 def test_every_step_has_its_actor_and_leads_somewhere():
     assert set(ACTORS) == set(Step)
-    assert {step for _, step in TRANSITIONS} == set(Step)
-    assert set(TRANSITIONS.values()) == set(State)
+    assert set(TABLES) == set(Kind)
+    assert {step for _, step in JOB_TRANSITIONS} == set(Step)
+    assert set(JOB_TRANSITIONS.values()) == set(State)
 
 
 def test_what_a_checker_may_say_are_the_checkers_steps():
@@ -78,17 +80,29 @@ def test_what_a_checker_may_say_are_the_checkers_steps():
     }
 
 
-def test_only_a_request_that_waits_can_change():
+def test_only_an_answer_that_waits_can_change():
     assert {before for before, _ in TRANSITIONS} == {State.ASKED}
+    assert set(TRANSITIONS.items()) <= set(JOB_TRANSITIONS.items())
 
 
-def test_the_manual_has_the_table_as_it_is():
+def test_every_state_that_can_change_ends_by_itself():
+    """Nothing waits, stands approved or runs for ever."""
+    assert set(BY_TIME) == {before for before, _ in JOB_TRANSITIONS}
+    assert all((before, step) in JOB_TRANSITIONS for before, step in BY_TIME.items())
+    assert {ACTORS[step] for step in BY_TIME.values()} == {Actor.CLOCK}
+
+
+def test_the_manual_has_the_tables_as_they_are():
     text = (Path(__file__).parents[3] / "docs" / "airlock.md").read_text()
-    rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if "|" in line}
-    written = {row for row in rows if row[0] in {state.value for state in State}}
-    assert written == {
-        (before.value, step.value, ACTORS[step].value, after.value) for (before, step), after in TRANSITIONS.items()
-    }
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if "|" in line]
+    written = [row for row in rows if row[0] in {state.value for state in State}]
+    assert sorted(written) == sorted(
+        (before.value, step.value, ACTORS[step].value, after.value)
+        for before, step, after in {
+            *((before, step, after) for (before, step), after in TRANSITIONS.items()),
+            *((before, step, after) for (before, step), after in JOB_TRANSITIONS.items()),
+        }
+    )
 
 
 # -- the way through --------------------------------------------------------------------------------------------------
