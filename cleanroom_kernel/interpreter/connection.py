@@ -1,7 +1,8 @@
 """Connection: questions to the vault and its answers, one at a time, from whatever thread or cell asks.
 
 Promise: an interrupt while waiting loses nothing (a late answer is recognised by its number and dropped), a dead vault
-is said so plainly, and a forked child never talks on its parent's line. There is one connection, `current()`.
+is said so plainly in the question that it died of, and the next question goes to the vault that the server has started
+in its place. A forked child never talks on its parent's line. There is one connection, `current()`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from cleanroom_kernel.interpreter.errors import CleanRoomError, CleanRoomRefusal, CleanRoomWithheld, VaultLost
+from cleanroom_kernel.interpreter.supply import Supply
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.models import Fit
@@ -36,6 +40,7 @@ from cleanroom_kernel.protocol.messages import (
     ListRequests,
     Progress,
     Reply,
+    VaultReplaced,
     Welcome,
     Withdraw,
 )
@@ -77,13 +82,19 @@ class KeptBack(BaseException):
 
 
 _MOST_KEPT_BACK = 1_000
+_RESTART = "Restart the kernel and run the notebook again; what was released stays released."
+_AGAIN = (
+    "Run the cell again: a new vault is ready, DataFrames and models of this notebook work as before, and a model is "
+    "fitted again where it is needed."
+)
 
 
 class Connection:
     """The interpreter's end of the border to the vault."""
 
-    def __init__(self, channel: Channel[Reply]) -> None:
+    def __init__(self, channel: Channel[Reply], supply: Supply | None = None) -> None:
         self._channel = channel
+        self._supply = supply
         self._lock = threading.RLock()
         self._number = 0
         self._owner = os.getpid()
@@ -93,11 +104,11 @@ class Connection:
         self.kept_back: OrderedDict[str, Aggregate] = OrderedDict()  # questions that the owner can be asked for
         self.receipts: list[Receipt] = []
         self.bulletin: Callable[[], Bulletin] = Unseen
-        self.welcome: Welcome = self._expect(self._exchange(Hello(number=self._next(), version=VERSION)), Welcome)
+        self.welcome: Welcome = self._expect(self._exchange(self._hello()), Welcome)
 
     @classmethod
-    def over(cls, stream: socket.socket) -> Connection:
-        return cls(Channel(stream, Reply, limit=ANSWER_LIMIT))
+    def over(cls, stream: socket.socket, supply: socket.socket | None = None) -> Connection:
+        return cls(Channel(stream, Reply, limit=ANSWER_LIMIT), None if supply is None else Supply(supply))
 
     def disclose(self, aggregate: Aggregate) -> tuple[Payload, Receipt]:
         """The released answer and its receipt. Raises CleanRoomWithheld or CleanRoomRefusal."""
@@ -188,20 +199,54 @@ class Connection:
         self._number += 1
         return self._number
 
+    def _renumbered(self, request: InterpreterRequest) -> InterpreterRequest:
+        """For a new vault, which has been greeted with a later number."""
+        return msgspec.structs.replace(request, number=self._next())
+
     def _exchange(self, request: InterpreterRequest) -> object:
         if os.getpid() != self._owner:
             raise VaultLost("A child process has no connection to the vault.", suggestion="Ask in the notebook itself.")
+        if self._supply is not None and _has_hung_up(self._channel.fileno()):
+            self._renew(self._supply)
+            request = self._renumbered(request)
+        for second in (False, True):
+            try:
+                return self._asked(request)
+            except (ChannelClosed, OSError) as gone:
+                if self._supply is None:
+                    raise VaultLost("The vault of this session has ended.", suggestion=_RESTART) from gone
+                word = self._renew(self._supply)
+                if second or word.at_work:
+                    raise VaultLost(word.words, suggestion=_AGAIN) from gone
+                request = self._renumbered(request)
+        raise AssertionError("asked twice, and neither answered nor refused")
+
+    def _asked(self, request: InterpreterRequest) -> object:
         try:
             with _uninterrupted():
                 self._channel.send(request)
             return self._answer(request.number)
         except BadFrame as broken:
             raise VaultLost("The vault sent an answer that is too large or unreadable.") from broken
-        except (ChannelClosed, OSError) as gone:
-            raise VaultLost(
-                "The vault of this session has ended.",
-                suggestion="Restart the kernel and run the notebook again; what was released stays released.",
-            ) from gone
+
+    def _renew(self, supply: Supply) -> VaultReplaced:
+        """Go on with a new vault; what the server says of the one that died. Raises VaultLost when there is none."""
+        at_work = False
+        while True:
+            word, line = supply.next()
+            if line is None:
+                raise VaultLost(word.words, suggestion=_RESTART)
+            at_work |= word.at_work
+            self._channel.close()
+            self._channel = Channel(line, Reply, limit=ANSWER_LIMIT)
+            try:
+                self.welcome = self._expect(self._asked(self._hello()), Welcome)
+            except (ChannelClosed, OSError):
+                continue  # this one is dead as well, and the server will say so
+            return msgspec.structs.replace(word, at_work=at_work)
+
+    def _hello(self) -> Hello:
+        return Hello(number=self._next(), version=VERSION)
 
     def _answer(self, number: int) -> object:
         """The vault's answer to a request; meanwhile it may say how a fit goes on."""
@@ -239,6 +284,13 @@ def _is_kept_back(answer: object) -> bool:
     if isinstance(answer, Release):
         return answer.receipt.suppressed > 0
     return isinstance(answer, Withheld) or (isinstance(answer, Refusal) and answer.rule in FOR_THE_OWNER)
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    """Whether the other end is gone; what it said before it went was said to questions that nobody waits for."""
+    line = select.poll()
+    line.register(descriptor, select.POLLRDHUP)
+    return bool(line.poll(0))
 
 
 def _wait(descriptor: int) -> None:

@@ -33,11 +33,14 @@ STARTUP = "cleanroom_kernel.interpreter.startup"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the server says on the configuration pipe. `sockets` are listening unix sockets, by channel."""
+    """What the server says on the configuration pipe. `sockets` are listening unix sockets, by channel; `supply` is
+    where the server hands over the line to a new vault.
+    """
 
     key: str
     sockets: dict[str, int]
     vault: int
+    supply: int
     startup: str = STARTUP
 
 
@@ -168,8 +171,8 @@ class InterpreterApp(upstream.IPKernelApp):
     def init_code(self) -> None:
         """Before the first cell: the room and its API. A failure ends the process, and the server says so."""
         if self.settings.startup:
-            vault = socket.socket(fileno=self.settings.vault)
-            importlib.import_module(self.settings.startup).start(vault, self.shell)
+            vault, supply = (socket.socket(fileno=fd) for fd in (self.settings.vault, self.settings.supply))
+            importlib.import_module(self.settings.startup).start(vault, self.shell, supply)
 
 
 def configuration(settings: Settings) -> Config:

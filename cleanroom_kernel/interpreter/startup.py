@@ -51,9 +51,12 @@ FAMILIES = (
 )
 
 
-def start(vault_socket: socket.socket, shell: Any) -> Room:
-    """Greet the vault, put `room` into the notebook's namespace, install hooks, formatters and the card for errors."""
-    link = Connection.over(vault_socket)
+def start(vault_socket: socket.socket, shell: Any, supply: socket.socket | None = None) -> Room:
+    """Greet the vault, put `room` into the notebook's namespace, install hooks, formatters and the card for errors.
+
+    On `supply` the server hands over the line to a new vault when the vault has died.
+    """
+    link = Connection.over(vault_socket, supply)
     link.bulletin = learn_progress.Bulletin
     connection.use(link)
     room = Room(link)

@@ -119,8 +119,8 @@ WORDS: dict[Problem, Words] = {
     ),
     Problem.VAULT_DIED: Words(
         "CleanRoomVaultDied",
-        "The vault of this session has ended; nothing that it released is lost. Restart the kernel and run your cells "
-        "again from the top.",
+        "The vault of this session has ended and could not be started again; nothing that it released is lost. Restart "
+        "the kernel and run your cells again from the top.",
     ),
     Problem.AUDIT_FAILED: Words(
         "CleanRoomClosed",

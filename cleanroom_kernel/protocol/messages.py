@@ -1,4 +1,4 @@
-"""Messages of the two inner borders: interpreter <-> vault, and server <-> vault.
+"""Messages of the inner borders: interpreter <-> vault, server <-> vault, and the server's word to an interpreter.
 
 Promise: closed unions of frozen values; whatever does not decode into one of them is not acted on. The interpreter is
 hostile: a request from it carries a number, plan bytes and short names, nothing else.
@@ -129,11 +129,22 @@ class FitLimits(Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 240.0
 
 
+class Unsettled(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question that a vault was working on when it died. The next vault of the room charges it."""
+
+    session: str
+    expert: str
+    cell: str
+    question: str
+    title: str
+
+
 class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     """First message on a session's server link: where the prepared room lies, for whom, under which policy.
 
     `policy` maps trait names of `disclosure.policy.Policy` to values, `preset` included. `state` is the directory that
-    holds the database of ledger and audit log and the vault's key; `room` the directory of prepared tables.
+    holds the database of ledger and audit log and the vault's key; `room` the directory of prepared tables. `memory` is
+    how many bytes the vault may have beside the tables that it maps, 0 for no limit.
     """
 
     session: str
@@ -143,6 +154,8 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     policy: dict[str, bool | int | float | str]
     fits: FitLimits = FitLimits()
     terms: Terms = Terms()
+    memory: int = 0
+    unsettled: tuple[Unsettled, ...] = ()
 
 
 class CellStarted(Struct, frozen=True, tag="cell", forbid_unknown_fields=True):
@@ -208,4 +221,27 @@ class WorkerWanted(Struct, frozen=True, tag="worker", forbid_unknown_fields=True
     """
 
 
-VaultNotice = Opened | OpenFailed | Released | Denied | Delivered | WorkerWanted
+class Began(Struct, frozen=True, tag="began", forbid_unknown_fields=True):
+    """The vault looks at rows for this question, so that a death before it has `Answered` is known to be one of it."""
+
+    cell: str
+    question: str
+    title: str
+
+
+class Answered(Struct, frozen=True, tag="answered", forbid_unknown_fields=True):
+    """The question that was `Began` is in the ledger, whatever became of it."""
+
+
+VaultNotice = Opened | OpenFailed | Released | Denied | Delivered | WorkerWanted | Began | Answered
+
+
+# -- server -> interpreter --------------------------------------------------------------------------------------------
+class VaultReplaced(Struct, frozen=True, forbid_unknown_fields=True):
+    """What became of a vault that died, in words for the expert. A line to a new one comes with it, if there is one.
+
+    `at_work`: it died while it looked at rows for a question; else what it was asked can be asked again unnoticed.
+    """
+
+    words: str
+    at_work: bool

@@ -277,6 +277,7 @@ def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Audit
         kernel_info=_kernel_info(server),
         journal_bytes=server.journal_bytes,
         journal_messages=server.journal_messages,
+        unsettled=[],
     )
 
 

@@ -1,8 +1,9 @@
-"""Pair: one vault and one interpreter, started together, the lines to them, and the worker that fits models.
+"""Pair: one vault and one interpreter, started together, and the lines to them.
 
 Promise: whatever the processes do, the owner of a pair hears of it by a callback (a message, a notice, a death), and
 after `close` nothing of a pair is left: no process, no socket, no directory. Notices come from the vault's own line,
-which the interpreter cannot write to.
+which the interpreter cannot write to. A vault that died can be replaced: the interpreter is handed a line to the new
+one, on a line of its own that the server never reads.
 """
 
 from __future__ import annotations
@@ -22,20 +23,18 @@ from msgspec import Struct
 from cleanroom_kernel.protocol.channel import frame
 from cleanroom_kernel.protocol.jupyter import Signer
 from cleanroom_kernel.protocol.messages import (
+    Began,
     CellStarted,
     Interrupt,
     Open,
-    Opened,
-    OpenFailed,
     VaultNotice,
+    VaultReplaced,
     Welcome,
-    WorkerWanted,
 )
-from cleanroom_kernel.server.launching import Launcher, Process, Role
+from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.places import private_directory, remove
-from cleanroom_kernel.server.tail import Tail
-from cleanroom_kernel.server.vaultline import VaultLine
-from cleanroom_kernel.server.workers import Workers
+from cleanroom_kernel.server.vault import StartFailed, Vault
+from cleanroom_kernel.server.watched import Watched
 from cleanroom_kernel.server.zmtp import Link, Part, ZmtpError
 
 INTERPRETER = "cleanroom_kernel.interpreter"
@@ -43,13 +42,8 @@ CHANNELS = {"shell": "DEALER", "control": "DEALER", "stdin": "DEALER", "iopub": 
 
 _ENVELOPE = 2**20  # bytes of headers and routing beside a message's content
 _LAST_WORDS_SECONDS = 1
-_CLOSE_SECONDS = 2  # for a vault to end by itself
 
 log = logging.getLogger("cleanroom.server")
-
-
-class StartFailed(RuntimeError):
-    """The pair did not come up. The reason is in the owner's log."""
 
 
 class Setup(Struct, frozen=True):
@@ -67,7 +61,8 @@ class Listener(Protocol):
 
     async def heard(self, channel: str, parts: list[Part]) -> None: ...
     def noticed(self, notice: VaultNotice) -> None: ...
-    def died(self, role: Role, code: int) -> None: ...
+    def vault_died(self, code: int) -> None: ...
+    def interpreter_died(self, code: int) -> None: ...
 
 
 class Pair:
@@ -78,23 +73,67 @@ class Pair:
         self._links: dict[str, Link] = {}
         self._listeners: list[asyncio.Task[None]] = []
         self._endings: list[asyncio.Task[None]] = []
-        self._processes: dict[Role, Process] = {}
-        self._vault: VaultLine | None = None
-        self._workers = Workers(setup.launcher)
-        self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
+        self._interpreter: Watched | None = None
+        self._vault = self._new_vault()
+        self._cell = ""
+        self._supply, self._supplied = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._supply.shutdown(socket.SHUT_RD)
         self._kept = ExitStack()
         self._burial: asyncio.Task[None] | None = None
-        self._closed = False
+        self._is_up = self._closed = False
 
     async def start(self, opening: Open) -> Welcome:
         """Start both and return, when the vault has opened the room, what it says of it. Raises `StartFailed`."""
+        inner_vault, inner_interpreter = socket.socketpair()
+        with inner_vault, inner_interpreter, self._supplied:
+            started = await asyncio.gather(
+                self._vault.start(inner_vault, opening),
+                self._start_interpreter(inner_interpreter),
+                return_exceptions=True,  # what the other one has started is known when this is closed
+            )
+        for failure in started:
+            if isinstance(failure, OSError):
+                log.error("a session's processes did not start: %r", failure)
+                raise StartFailed("the processes did not start") from failure
+            if isinstance(failure, BaseException):
+                raise failure
+        if self._interpreter.process.popen.poll() is not None:
+            raise StartFailed("the interpreter ended before the room was open")
+        self._is_up = True
+        return started[0]
+
+    def _new_vault(self) -> Vault:
+        setup = self._setup
+        return Vault(setup.launcher, setup.vault_command, setup.start_timeout, self._listener)
+
+    # -- a vault in the place of one that died ------------------------------------------------------------------------
+    @property
+    def unsettled(self) -> Began | None:
+        """The question that the vault works on, or was working on when it died."""
+        return self._vault.began
+
+    async def replace_vault(self, opening: Open, word: VaultReplaced) -> Welcome:
+        """A new vault; `word` says to the expert what became of the old one. Raises `StartFailed`."""
+        await self._vault.close()
+        self._vault = self._new_vault()
+        inner_vault, inner_interpreter = socket.socketpair()
+        with inner_vault, inner_interpreter:
+            welcome = await self._vault.start(inner_vault, opening)
+            self._vault.send(CellStarted(self._cell))  # it knows which cell it is before the cell can ask
+            self._say_of_vault(word, [inner_interpreter.fileno()])
+        return welcome
+
+    def no_vault(self, word: VaultReplaced) -> None:
+        """There will be none in this session."""
+        self._say_of_vault(word, [])
+
+    def _say_of_vault(self, word: VaultReplaced, line: list[int]) -> None:
         try:
-            await self._spawn()
-            self._vault.send(opening)
-            return await asyncio.wait_for(asyncio.shield(self._opened), self._setup.start_timeout)
-        except (OSError, TimeoutError) as error:
-            log.error("a session's processes did not start: %r", error)
-            raise StartFailed("the processes did not start") from error
+            socket.send_fds(
+                self._supply, [msgspec.msgpack.encode(word)], line, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+            )
+        except OSError as error:  # it is gone, which is said of itself, or has not listened for a long time
+            log.info("an interpreter takes no new vault: %r", error)
 
     # -- to the processes ---------------------------------------------------------------------------------------------
     def send(self, channel: str, parts: Sequence[bytes]) -> None:
@@ -108,6 +147,7 @@ class Pair:
         return self._links[channel].backlog
 
     def cell_started(self, cell: str) -> None:
+        self._cell = cell
         self._vault.send(CellStarted(cell))
 
     async def settled(self) -> None:
@@ -116,14 +156,13 @@ class Pair:
 
     def interrupt(self) -> None:
         """A fit of the vault's that the cell waits for ends too."""
-        if self._vault is not None:
-            self._vault.send(Interrupt())
-        if "interpreter" in self._processes:
-            self._processes["interpreter"].interrupt()
+        self._vault.send(Interrupt())
+        if self._interpreter is not None:
+            self._interpreter.process.interrupt()
 
     def kill_interpreter(self) -> None:
-        if "interpreter" in self._processes:
-            self._processes["interpreter"].popen.kill()
+        if self._interpreter is not None:
+            self._interpreter.process.popen.kill()
 
     async def close(self) -> None:
         if self._closed:
@@ -133,45 +172,24 @@ class Pair:
             task.cancel()
         for link in self._links.values():
             link.close()
-        if self._opened.done() and not self._opened.cancelled():
-            self._opened.exception()
-        if self._vault is not None:
-            await self._vault.close(_CLOSE_SECONDS)
-        await asyncio.gather(*(asyncio.to_thread(process.close) for process in self._processes.values()))
-        await self._workers.close()
+        await self._vault.close()
+        if self._interpreter is not None:
+            await self._interpreter.close()
+        self._supply.close()
         self._kept.close()
 
     # -- start --------------------------------------------------------------------------------------------------------
-    async def _spawn(self) -> None:
-        with ExitStack() as handed_over:  # descriptors that are the children's alone once they run
-            handed_over.callback(self._workers.theirs.close)
-            ours_vault, theirs_vault = _pair_of_sockets(handed_over)
-            self._vault = await VaultLine.open(ours_vault, self._notice)
-            inner_vault, inner_interpreter = socket.socketpair()
-            handed_over.callback(inner_vault.close)
-            handed_over.callback(inner_interpreter.close)
+    async def _start_interpreter(self, vault: socket.socket) -> None:
+        with ExitStack() as handed_over:  # descriptors that are the child's alone once it runs
             sockets = await self._listening(handed_over)
-            vault = self._launch(
-                "vault",
-                [
-                    *self._setup.vault_command,
-                    "--interpreter-fd",
-                    str(inner_vault.fileno()),
-                    "--server-fd",
-                    str(theirs_vault.fileno()),
-                    "--supply-fd",
-                    str(self._workers.theirs.fileno()),
-                ],
-                (inner_vault.fileno(), theirs_vault.fileno(), self._workers.theirs.fileno()),
-            )
-            config = self._configuration(sockets, inner_interpreter.fileno(), handed_over)
-            descriptors = {name: made.fileno() for name, made in sockets.items()}
-            interpreter = self._launch(
+            config = self._configuration(sockets, vault.fileno(), handed_over)
+            self._interpreter = await Watched.launch(
+                self._setup.launcher,
                 "interpreter",
                 [INTERPRETER, str(config)],
-                (*descriptors.values(), inner_interpreter.fileno(), config),
+                (*(made.fileno() for made in sockets.values()), vault.fileno(), self._supplied.fileno(), config),
+                self._ended,
             )
-            await asyncio.gather(vault, interpreter)
 
     async def _listening(self, handed_over: ExitStack) -> dict[str, socket.socket]:
         """Listening sockets, with the server already connected and their names gone: nobody else can ever connect."""
@@ -204,42 +222,21 @@ class Pair:
             "key": self._key,
             "sockets": {name: made.fileno() for name, made in sockets.items()},
             "vault": vault,
+            "supply": self._supplied.fileno(),
         }
         if self._setup.interpreter_startup is not None:
             settings["startup"] = self._setup.interpreter_startup
         os.write(write_end, frame(msgspec.json.encode(settings)))
         return read_end
 
-    async def _launch(self, role: Role, command: list[str], fds: tuple[int, ...]) -> None:
-        read_end, write_end = os.pipe()
-        try:
-            process = await self._setup.launcher.launch(role, command, fds=fds, stderr=write_end)
-        finally:
-            os.close(write_end)
-        self._processes[role] = process
-        tail = Tail(read_end)
-        pidfd = os.pidfd_open(process.popen.pid)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(pidfd, self._ended, role, process, pidfd, tail)
-        self._kept.callback(_forget, loop, pidfd)
-        self._kept.callback(tail.close)
-
-    def _ended(self, role: Role, process: Process, pidfd: int, tail: Tail) -> None:
-        asyncio.get_running_loop().remove_reader(pidfd)
+    def _ended(self, code: int) -> None:
         if not self._closed:
-            code = process.popen.wait()
-            log.error("%s ended with status %s; its last words: %s", role, code, tail.words())
-            self._burial = asyncio.create_task(self._report_death(role, code))
+            self._burial = asyncio.create_task(self._report_death(code))
 
-    async def _report_death(self, role: Role, code: int) -> None:
-        if role == "interpreter":  # what it said before it died comes first
-            await asyncio.wait(self._listeners, timeout=_LAST_WORDS_SECONDS)
-        if self._closed:
-            return
-        if not self._opened.done():
-            self._opened.set_exception(StartFailed(f"the {role} ended with status {code}"))
-        else:
-            self._listener.died(role, code)
+    async def _report_death(self, code: int) -> None:
+        await asyncio.wait(self._listeners, timeout=_LAST_WORDS_SECONDS)  # what it said before it died comes first
+        if self._is_up and not self._closed:
+            self._listener.interpreter_died(code)
 
     # -- from the processes -------------------------------------------------------------------------------------------
     async def _listen(self, channel: str) -> None:
@@ -262,29 +259,3 @@ class Pair:
         """It died (then `_ended` reports how), or it broke the rules of its line and is made to die."""
         await asyncio.sleep(_LAST_WORDS_SECONDS)
         self.kill_interpreter()
-
-    def _notice(self, notice: VaultNotice) -> None:
-        if isinstance(notice, Opened | OpenFailed):
-            if self._opened.done():
-                return
-            if isinstance(notice, Opened):
-                self._opened.set_result(notice.welcome)
-            else:
-                log.error("the vault could not open the room: %s", notice.message)
-                self._opened.set_exception(StartFailed("the vault could not open the room"))
-        elif isinstance(notice, WorkerWanted):
-            if not self._closed:
-                self._workers.wanted()
-        else:
-            self._listener.noticed(notice)
-
-
-def _pair_of_sockets(handed_over: ExitStack) -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair()
-    handed_over.callback(theirs.close)
-    return ours, theirs
-
-
-def _forget(loop: asyncio.AbstractEventLoop, pidfd: int) -> None:
-    loop.remove_reader(pidfd)
-    os.close(pidfd)

@@ -1,8 +1,8 @@
 """Session: one expert's notebook on the owner's machine.
 
 Promise: what comes in is allow-listed and recorded before it runs; what goes out is rebuilt, numbered and journalled
-once, whoever is connected. A process that dies is said to have died, in the cell that was running and in the audit
-log. Receipts are from the vault's own line and travel with the reply of their cell.
+once, whoever is connected. A process that dies is replaced; that it died is said once, in the cell that it worked for,
+and in the audit log. Receipts are from the vault's own line and travel with the reply of their cell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -22,7 +22,16 @@ from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import ARTIFACT_MESSAGE, Problem, error_reply
 from cleanroom_kernel.protocol.jupyter import encode, now, read_header
-from cleanroom_kernel.protocol.messages import Delivered, Denied, Open, Released, VaultNotice, Welcome
+from cleanroom_kernel.protocol.messages import (
+    Delivered,
+    Denied,
+    Open,
+    Released,
+    Unsettled,
+    VaultNotice,
+    VaultReplaced,
+    Welcome,
+)
 from cleanroom_kernel.protocol.release import Receipt
 from cleanroom_kernel.protocol.websocket import BadMessage, unpack
 from cleanroom_kernel.server import auth
@@ -31,13 +40,13 @@ from cleanroom_kernel.server.findings import Findings
 from cleanroom_kernel.server.heard import Heard
 from cleanroom_kernel.server.interrupts import Interrupts
 from cleanroom_kernel.server.journal import Journal
-from cleanroom_kernel.server.launching import Role
 from cleanroom_kernel.server.outbox import NO_PARENT, Outbox
 from cleanroom_kernel.server.output import Note, OutputRules, Rebuilt, plain, rebuild
-from cleanroom_kernel.server.pair import Pair, Setup, StartFailed
+from cleanroom_kernel.server.pair import Pair, Setup
 from cleanroom_kernel.server.requests import Book, Line, Request
 from cleanroom_kernel.server.shapes import REQUESTS, UNHEARD, ExecuteRequest
 from cleanroom_kernel.server.signing import Signer
+from cleanroom_kernel.server.vault import StartFailed
 from cleanroom_kernel.server.zmtp import Part
 
 log = logging.getLogger("cleanroom.server")
@@ -47,10 +56,14 @@ _MOST_BACKLOG = 64 * 2**20  # bytes sent to an interpreter that does not read th
 _MOST_REFUSALS = 100  # messages refused that are written to the audit log, per session
 _SETTLE_SECONDS = 1
 _MOST_DEATHS = 3  # in a row, without one answered cell
+_SIGNALLED = 128  # and the signal's number: the status of a process around one that was killed
+_MOST_VAULTS = 5  # that die in a row, without one answered question
 
 
 class Host(Struct, frozen=True):
-    """What all sessions of a server have in common."""
+    """What all sessions of a server have in common. `unsettled` are the questions that vaults died of and that none
+    after them has charged yet: they outlive their sessions.
+    """
 
     room: str
     setup: Setup
@@ -61,6 +74,7 @@ class Host(Struct, frozen=True):
     kernel_info: dict[str, Any]
     journal_bytes: int
     journal_messages: int
+    unsettled: list[Unsettled]
 
 
 class Session:
@@ -81,7 +95,8 @@ class Session:
         self._pair: Pair | None = None
         self._ready = asyncio.Event()
         self._broken: Problem | None = None
-        self._deaths = 0
+        self._deaths = self._vaults_lost = 0
+        self._repairing = asyncio.Lock()
         self._book = Book()
         self._lines: dict[str, Line] = {}
         self._findings = Findings()
@@ -139,12 +154,23 @@ class Session:
         pair = Pair(self._host.setup, self)
         self._pair = self._interrupts.pair = pair
         try:
-            self.welcome = await pair.start(self._host.opening(self.id, self.identity.name))
+            await self._open(pair.start)
         except StartFailed:
             await pair.close()
             raise
         self._broken = None
         self._ready.set()
+
+    async def _open(self, start: Callable[[Open], Awaitable[Welcome]]) -> None:
+        """Have a vault open the room and charge the questions that vaults before it died of."""
+        owed = tuple(self._host.unsettled)
+        self._host.unsettled.clear()
+        try:
+            opening = self._host.opening(self.id, self.identity.name)
+            self.welcome = await start(msgspec.structs.replace(opening, unsettled=owed))
+        except BaseException:
+            self._host.unsettled.extend(owed)
+            raise
 
     def _background(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
@@ -347,6 +373,7 @@ class Session:
 
     # -- from the vault -----------------------------------------------------------------------------------------------
     def noticed(self, notice: VaultNotice) -> None:
+        self._vaults_lost = 0
         match notice:
             case Released(receipt):
                 self._findings.add(notice, to_running_cell=self._is_running(receipt.cell))
@@ -377,17 +404,39 @@ class Session:
         self._out.emit("iopub", ARTIFACT_MESSAGE, parent, encode(content), {"cleanroom": facts}, (artifact.content,))
 
     # -- deaths -------------------------------------------------------------------------------------------------------
-    def died(self, role: Role, code: int) -> None:
+    def vault_died(self, code: int) -> None:
         if self.ending is not None:
             return
-        kind = audit.VaultDied if role == "vault" else audit.InterpreterDied
-        self._host.auditor.note(kind(self.id, self.identity.name, code))
-        if role == "interpreter":
-            self._background(self._restart())
-        else:
+        self._host.auditor.note(audit.VaultDied(self.id, self.identity.name, code))
+        began = self._pair.unsettled
+        if began is not None:
+            question = msgspec.structs.asdict(began)
+            self._host.unsettled.append(Unsettled(session=self.id, expert=self.identity.name, **question))
+        self._vaults_lost += 1
+        words = last_words(code, self._host.opening(self.id, self.identity.name).memory)
+        self._background(self._replace_vault(self._pair, VaultReplaced(words, at_work=began is not None)))
+
+    async def _replace_vault(self, pair: Pair, word: VaultReplaced) -> None:
+        """A new vault in the place of one that died. Handles are plans: the interpreter and its variables live on."""
+        async with self._repairing:
+            if self._pair is not pair:
+                return
+            while self._vaults_lost < _MOST_VAULTS:
+                try:
+                    await self._open(lambda opening: pair.replace_vault(opening, word))
+                    return
+                except StartFailed as failed:
+                    log.error("session %s has no new vault: %s", self.id, failed)
+                    self._vaults_lost += 1
+            pair.no_vault(word)
             self._broken = Problem.VAULT_DIED
             for request in self._book.running():
                 self._out.tell(request.parent, f"[clean room: {error_reply(Problem.VAULT_DIED)['evalue']}]")
+
+    def interpreter_died(self, code: int) -> None:
+        if self.ending is None:
+            self._host.auditor.note(audit.InterpreterDied(self.id, self.identity.name, code))
+            self._background(self._restart())
 
     async def _restart(self) -> None:
         """A new pair in the place of one whose interpreter died, as Jupyter restarts a kernel that died."""
@@ -398,15 +447,25 @@ class Session:
         for request in self._book.abandon():
             self._fail(request, Problem.INTERPRETER_DIED)
         self._out.say("status", NO_PARENT, {"execution_state": "restarting"})
-        await self._pair.close()
-        if self._deaths < _MOST_DEATHS:
-            try:
-                await self._start_pair()
-                return
-            except StartFailed:
-                pass
-        self._broken = Problem.INTERPRETER_FAILED
-        self._ready.set()
+        async with self._repairing:
+            await self._pair.close()
+            if self._deaths < _MOST_DEATHS:
+                try:
+                    await self._start_pair()
+                    return
+                except StartFailed as failed:
+                    log.error("session %s has no new interpreter: %s", self.id, failed)
+            self._broken = Problem.INTERPRETER_FAILED
+            self._ready.set()
+
+
+def last_words(code: int, memory: int) -> str:
+    """What the expert reads in the question that a vault died of: which limit it may have been, and whose it is."""
+    limit = f"this room gives a vault {memory / 2**30:.2g} GB, and the owner can raise Server.vault_memory"
+    cause = f"most often for want of memory: {limit if memory else 'ask for less at a time, or ask the owner'}"
+    signalled = -code if code < 0 else code - _SIGNALLED
+    how = f"by signal {signalled}" if signalled > 0 else f"with status {code}"
+    return f"The vault ended {how} while it worked on this question ({cause}). What was released stays released."
 
 
 def _read_cell(request: Request) -> bool:

@@ -19,8 +19,8 @@ from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import Problem
 from cleanroom_kernel.server import auth
 from cleanroom_kernel.server.auth import Identity
-from cleanroom_kernel.server.pair import StartFailed
 from cleanroom_kernel.server.session import Host, Session
+from cleanroom_kernel.server.vault import StartFailed
 
 log = logging.getLogger("cleanroom.server")
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 
-from cleanroom_kernel.server.launching import Launcher, Process
-from cleanroom_kernel.server.tail import Tail
+from cleanroom_kernel.server.launching import Launcher
+from cleanroom_kernel.server.watched import Watched
 
 WORKER = "cleanroom_kernel.vault.worker"
 
@@ -27,7 +26,7 @@ class Workers:
         self._ours, self.theirs = socket.socketpair()
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._worker: _Worker | None = None
+        self._worker: Watched | None = None
 
     def wanted(self) -> None:
         """End the worker that there is, and give the vault a new one."""
@@ -49,7 +48,8 @@ class Workers:
             ours, theirs = socket.socketpair()
             with ours, theirs:
                 try:
-                    self._worker = await _Worker.start(self._launcher, theirs.fileno())
+                    command = [WORKER, "--vault-fd", str(theirs.fileno())]
+                    self._worker = await Watched.launch(self._launcher, "worker", command, (theirs.fileno(),), _forget)
                 except OSError as error:
                     log.error("a vault's worker did not start: %r", error)
                 self._answer([] if self._worker is None else [ours.fileno()])
@@ -66,35 +66,5 @@ class Workers:
             await worker.close()
 
 
-class _Worker:
-    """A running worker; its end is logged unless it was `close`d."""
-
-    def __init__(self, process: Process, stderr: int) -> None:
-        self._process, self._tail = process, Tail(stderr)
-        self._pidfd = os.pidfd_open(process.popen.pid)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._pidfd, self._ended)
-
-    @classmethod
-    async def start(cls, launcher: Launcher, vault: int) -> _Worker:
-        read_end, write_end = os.pipe()
-        try:
-            command = [WORKER, "--vault-fd", str(vault)]
-            process = await launcher.launch("worker", command, fds=(vault,), stderr=write_end)
-        except BaseException:
-            os.close(read_end)
-            raise
-        finally:
-            os.close(write_end)
-        return cls(process, read_end)
-
-    def _ended(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        code = self._process.popen.wait()
-        log.error("a vault's worker ended with status %s; its last words: %s", code, self._tail.words())
-
-    async def close(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        await asyncio.to_thread(self._process.close)
-        os.close(self._pidfd)
-        self._tail.close()
+def _forget(_code: int) -> None:
+    """Its vault finds out by its line."""

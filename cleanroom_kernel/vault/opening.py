@@ -15,6 +15,7 @@ from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.lines import Lines
 from cleanroom_kernel.vault.seeds import Seeds, room_key
 from cleanroom_kernel.vault.tables import RoomError, open_room
+from cleanroom_kernel.vault.unsettled import settle
 
 
 class OpeningError(ValueError):
@@ -30,6 +31,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
         raise OpeningError(str(error)) from None
     key = room_key(opening.state)
     ledger = Ledger(audit.engine(opening.state), key, tables.n_units, tables.edition)
+    settle(opening.unsettled, policy, ledger)
     seeds = Seeds(key if policy.keyed_seeds else None)
     learners = LateLearners(seeds, ledger.borders(policy), lines, supply, opening.fits)
     return Desk(

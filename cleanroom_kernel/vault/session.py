@@ -23,7 +23,9 @@ from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import BadFrame
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    Answered,
     AskOwner,
+    Began,
     Collect,
     Delivered,
     Denied,
@@ -82,7 +84,7 @@ def serve(interpreter: socket.socket, server: socket.socket, supply: socket.sock
     try:
         desk = _opened(lines, supply, log)
         if desk is not None:
-            _answer_all(lines, Session(desk, log))
+            _answer_all(lines, Session(desk, log, lines.notify))
     except Ended:
         return
 
@@ -117,12 +119,16 @@ def _answer_all(lines: Lines, session: Session) -> None:
 
 
 class Session:
-    """What the vault says to each request; no I/O on its borders."""
+    """What the vault says to each request. `notify` is for the one thing that the server must hear before there is an
+    answer: which question is worked on.
+    """
 
-    def __init__(self, desk: Desk, log: Log) -> None:
+    def __init__(self, desk: Desk, log: Log, notify: Callable[[VaultNotice], None]) -> None:
         self._desk = desk
         self._log = log
+        self._notify = notify
         self._last = 0
+        self._has_begun = False
 
     def step(self, request: InterpreterRequest, cell: str) -> tuple[Reply, list[VaultNotice]]:
         """The reply to a request of `cell`, and what the server must hear first."""
@@ -130,10 +136,12 @@ class Session:
             return Reply(request.number, REPLAYED), []
         self._last = request.number
         self._desk.cell = cell
+        self._has_begun = False
         reaction = self._reaction(request)
         beside, self._desk.beside = self._desk.beside, []
         told = [Released(release.receipt) for release in beside]
-        return Reply(request.number, reaction), [*told, *self._notices(reaction, request)]
+        over = [Answered()] if self._has_begun else []
+        return Reply(request.number, reaction), [*told, *self._notices(reaction, request), *over]
 
     def _reaction(self, request: InterpreterRequest) -> Reaction:
         try:
@@ -173,7 +181,9 @@ class Session:
         return decode(body, self._desk.room, wanted)
 
     def _computed(self, aggregate: Aggregate, compute: Callable[[], Computed]) -> Computed | Answer:
-        """What fails on the data is a data-dependent no, and charged like one."""
+        """What fails on the data is a data-dependent no, and charged like one; so is what this process dies of."""
+        self._has_begun = True
+        self._notify(Began(self._desk.cell, digest(aggregate), describe(aggregate)))
         try:
             return compute()
         except PlanError:

@@ -133,7 +133,7 @@ def test_what_was_frozen_leaves_byte_for_byte_and_survives_the_death_of_its_vaul
         got = vault.ask(Collect(vault.next(), number)).answer
         assert isinstance(got, Release)
         assert msgspec.msgpack.encode(got.payload) == frozen
-        assert vault.notices.receive().receipt == got.receipt  # the server hears it from the vault, before
+        assert vault.notice().receipt == got.receipt  # the server hears it from the vault, before
     with audit.reading(audit.engine(place / "state")) as connection:
         assert audit.verify(connection).intact
         kinds = [type(entry.event) for entry in audit.entries(connection)]

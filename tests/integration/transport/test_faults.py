@@ -11,6 +11,7 @@ from harness import VAULT, alive, collect, drain, eventually, kernel, run
 from relay import Relay
 
 from cleanroom_kernel import audit
+from tests.integration import lives
 
 LINES = 60
 CELL = f"import sys, time\nfor i in range({LINES}):\n    print(i); sys.stdout.flush(); time.sleep(.05)\nkept = 'yes'"
@@ -136,18 +137,49 @@ def test_an_interpreter_that_never_comes_up_ends_in_a_clear_word(own_server, jup
     assert "no_such_module" in (server.state.parent / "server.log").read_text()
 
 
-def test_a_dead_vault_is_said_and_recorded(server, cleanroom):
-    with kernel(cleanroom) as (manager, client):
-        _, vault = processes(client)
+NEXT_VAULT = """
+from cleanroom_kernel.interpreter.supply import Supply
+supply = Supply(socket.socket(fileno=InterpreterApp.instance().settings.supply))
+def renew():
+    global vault
+    word, line = supply.next()
+    vault = line and Channel(line, Reply, limit=ANSWER_LIMIT)
+    return word
+"""
+
+
+def test_a_dead_vault_is_recorded_and_replaced_under_the_running_cell(server, cleanroom):
+    with kernel(cleanroom) as (_, client):
+        interpreter, vault = processes(client)
+        run(client, NEXT_VAULT)
         before = len(server.events(audit.VaultDied))
-        cell = client.execute("import time; time.sleep(1.5)")
-        time.sleep(0.5)
+        cell = client.execute("print(renew()); kept = ask(b'release'); print(ask(b'pid').payload.values[0])")
+        eventually(lambda: "renew()" in server.events(audit.CellExecuted)[-1].code)
         os.kill(vault, signal.SIGKILL)
-        assert "vault of this session has ended" in collect(client, cell).text
+        result = collect(client, cell)
+        assert "ended by signal 9" in result.text
+        assert "at_work=False" in result.text
+        assert int(result.text.split()[-1]) not in (vault, interpreter)
+        # what the new vault releases is the running cell's
+        assert [receipt["cell"] for receipt in result.metadata["cleanroom"]["receipts"]] == [cell]
+        assert run(client, "print(kept.payload.values)").text == "(1.0,)\n"
+        assert len(server.events(audit.VaultDied)) == before + 1
+
+
+def test_vaults_that_die_one_after_the_other_end_in_a_clear_word(own_server, jupyter_directories):
+    server = own_server()
+    with kernel(server.install(server.invite(), "dying")) as (manager, client):
+        processes(client)
+        run(client, NEXT_VAULT)
+        cell = client.execute("while vault: word = renew()\nprint(vault, word.words)")
+        for _ in range(5):
+            lives.kill(server, "stub vault")
+        result = collect(client, cell)
+        assert "None The vault ended by signal 9" in result.text
+        assert "could not be started again" in result.text
         refused = run(client, "1+1")
         assert refused.reply["ename"] == "CleanRoomVaultDied"
         assert "Restart the kernel" in refused.reply["evalue"]
-        assert len(server.events(audit.VaultDied)) == before + 1
         manager.restart_kernel(now=False)
         client.wait_for_ready(timeout=30)
         drain(client)

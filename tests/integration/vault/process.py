@@ -17,6 +17,8 @@ from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, Channel, frame
 from cleanroom_kernel.protocol.messages import (
+    Answered,
+    Began,
     CellStarted,
     Close,
     Disclose,
@@ -62,14 +64,15 @@ class Vault:
         self.socket, vault_end = socket.socketpair()
         self.server, server_end = socket.socketpair()
         self.supply, supply_end = socket.socketpair()
+        self.jobs, jobs_end = socket.socketpair()
         self.workers: list[subprocess.Popen] = []
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-B", "-m", "cleanroom_kernel.vault", "session"),
                 *("--interpreter-fd", str(vault_end.fileno()), "--server-fd", str(server_end.fileno())),
-                *("--supply-fd", str(supply_end.fileno())),
+                *("--supply-fd", str(supply_end.fileno()), "--jobs-fd", str(jobs_end.fileno())),
             ],
-            pass_fds=(vault_end.fileno(), server_end.fileno(), supply_end.fileno()),
+            pass_fds=(vault_end.fileno(), server_end.fileno(), supply_end.fileno(), jobs_end.fileno()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -77,6 +80,7 @@ class Vault:
         vault_end.close()
         server_end.close()
         supply_end.close()
+        jobs_end.close()
         for stream in (self.socket, self.server):
             stream.settimeout(60)
         self.interpreter: Channel[Reply] = Channel(self.socket, Reply, limit=ANSWER_LIMIT)
@@ -95,7 +99,7 @@ class Vault:
         for worker in self.workers:
             worker.kill()
             worker.communicate()
-        for stream in (self.socket, self.server, self.supply):
+        for stream in (self.socket, self.server, self.supply, self.jobs):
             stream.close()
 
     def tell(self, message: msgspec.Struct) -> None:
@@ -132,6 +136,12 @@ class Vault:
 
     def raw(self, body: bytes, framed: bool = True) -> None:
         self.socket.sendall(frame(body) if framed else body)
+
+    def notice(self) -> VaultNotice:
+        """The next notice that is not about a question being worked on."""
+        while isinstance(found := self.notices.receive(), (Began, Answered)):
+            pass
+        return found
 
     def drop_notices(self) -> None:
         """Take what the server has been told, as a server does all the time."""

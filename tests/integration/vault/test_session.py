@@ -77,7 +77,7 @@ def test_a_release_reaches_the_server_before_the_interpreter_and_names_its_cell(
     reply = vault.disclose(size_by("sex"))
     assert isinstance(reply.answer, Release)
     assert isinstance(reply.answer.payload, Grid)
-    notice = vault.notices.receive()
+    notice = vault.notice()
     assert isinstance(notice, Released)
     assert notice.receipt == reply.answer.receipt
     assert notice.receipt.cell == "cell-7"
@@ -99,7 +99,7 @@ def test_a_withheld_answer_tells_the_server_so(vault):
     question = a.Summary(few, (a.Column("age", a.Mean(Value("age"))),))
     reply = vault.disclose(question)
     assert isinstance(reply.answer, (Withheld, Release))
-    notice = vault.notices.receive()
+    notice = vault.notice()
     if isinstance(reply.answer, Withheld):
         assert notice == Denied("c", "withheld", "policy", digest(question))
     else:
@@ -121,7 +121,7 @@ def test_a_structural_refusal_is_explained_told_to_the_server_and_audited(vault,
     reply = vault.ask(Disclose(vault.next(), body))
     assert isinstance(reply.answer, Refusal)
     assert reply.answer.reason is Reason.INVALID
-    assert vault.notices.receive() == Denied("c", "refusal", reply.answer.rule)
+    assert vault.notice() == Denied("c", "refusal", reply.answer.rule)
     with audit.reading(audit.engine(place / "state")) as connection:
         (entry,) = audit.entries(connection)
     assert entry.event == audit.Refused("s1", "ada", "c", "", "invalid", reply.answer.rule)
