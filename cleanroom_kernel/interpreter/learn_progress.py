@@ -1,4 +1,4 @@
-"""Progress: one quiet line under a cell while a fit goes on in the vault, gone into its last word when it is over."""
+"""Progress: one quiet line under a cell while the vault works on a model, gone into its last word when it is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cleanroom_kernel.protocol.messages import Progress
 
 
 class Bulletin:
-    """The line of one fit. Nothing is shown of a fit that is over within a second or two."""
+    """The line of one task. Nothing is shown of a task that is over within a second or two."""
 
     def __init__(self) -> None:
         self._line: DisplayHandle | None = None
@@ -18,7 +18,7 @@ class Bulletin:
     def show(self, progress: Progress) -> None:
         self._last = progress
         pieces = f", {progress.done} of {progress.total} {progress.what}" if progress.total else ""
-        self._say(f"Fitting in the vault: {progress.seconds} s{pieces}.")
+        self._say(f"Working in the vault: {progress.seconds} s{pieces}.")
 
     def close(self, *, interrupted: bool) -> None:
         if self._last is not None:

@@ -44,15 +44,15 @@ def answer(aggregate: Aggregate, desk: Desk) -> Answer:
     if isinstance(aggregate, (Summary, Correlation)) and any(
         isinstance(node, Predict) for node in postorder(aggregate)
     ):
-        from cleanroom_kernel.vault.learning import unusable
+        from cleanroom_kernel.vault.learning import failing, unusable
 
         misused = unusable(aggregate, desk)
         if misused is not None:
             return misused
-    if isinstance(aggregate, Summary):
-        return _summary(aggregate, asker, desk)
-    if isinstance(aggregate, Correlation):
-        return _correlation(aggregate, asker, desk)
+        table: Answer = failing(aggregate, desk, lambda: _table(aggregate, asker, desk))
+        return table
+    if isinstance(aggregate, (Summary, Correlation)):
+        return _table(aggregate, asker, desk)
     return _learned(aggregate, desk)
 
 
@@ -69,6 +69,12 @@ def _learned(aggregate: Aggregate, desk: Desk) -> Answer:
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
+def _table(aggregate: Summary | Correlation, asker: Asker, desk: Desk) -> Answer:
+    if isinstance(aggregate, Summary):
+        return _summary(aggregate, asker, desk)
+    return _correlation(aggregate, asker, desk)
+
+
 def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
     measured_of = [column.statistic.of for column in summary.columns if hasattr(column.statistic, "of")]
     rows = _rows(summary.over, measured_of, [key.of for key in summary.by], desk)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from cleanroom_kernel.vault.quietly import quietly
 
 
-def carry_out(model: BaseEstimator, X: Any, y: Any, weight: Any, groups: Any) -> BaseEstimator:
+def fitted(model: BaseEstimator, X: Any, y: Any, weight: Any, groups: Any) -> BaseEstimator:
     """`model`, fitted. `groups` are for the folds of a search, if it is to keep them whole. Raises LearningFailed."""
     with quietly("fit"):
         given = () if y is None else (y,)

@@ -1,9 +1,10 @@
-"""Fitting: fits in a worker of the vault's, which is ended when it takes too long, too much, or the expert interrupts.
+"""Fitting: fits, predictions, scores and tests in a worker of the vault's, which is ended when it takes too long, too
+much, or the expert interrupts.
 
 The server starts workers and ends them; the vault says when it needs another one and gets a line to it. Whatever
 becomes of a worker, the vault lives on: handles are plans, models that were fitted before stay.
 
-Promise: what is told while a fit goes on is the time and how many of its pieces are done, never what they have found.
+Promise: what is told while a task goes on is the time and how many of its pieces are done, never what they have found.
 """
 
 from __future__ import annotations
@@ -14,36 +15,28 @@ import socket
 import time
 from typing import Any, Protocol
 
-from sklearn.base import BaseEstimator
-
 from cleanroom_kernel.protocol.messages import FitLimits, Progress, WorkerWanted
 from cleanroom_kernel.protocol.release import Reason, Refusal
-from cleanroom_kernel.vault.estimators import by_patient
-from cleanroom_kernel.vault.fits import carry_out
-from cleanroom_kernel.vault.handover import Failed, Fitted, Handover, Job, Lost, Step
+from cleanroom_kernel.vault.handover import Done, Failed, Handover, Job, Lost, Step
 from cleanroom_kernel.vault.lines import Lines
-from cleanroom_kernel.vault.quietly import End, FitEnded, LearningFailed
-from cleanroom_kernel.vault.training import Training
+from cleanroom_kernel.vault.quietly import End, LearningFailed, TaskEnded
+from cleanroom_kernel.vault.tasks import OPERATIONS, Task, carry_out
 
 _TELL_SECONDS = 1.0  # before the first word of progress, and between words
 
 
-class Fitter(Protocol):
-    """Who carries out the fits of a session."""
+class Labour(Protocol):
+    """Who carries out the tasks of a session."""
 
-    def fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
-        """`model`, fitted. Raises LearningFailed or FitEnded."""
+    def do(self, task: Task) -> Any:
+        """What comes of `task`. Raises LearningFailed or TaskEnded."""
 
 
 class Here:
-    """Fits in this very process: where no expert waits who may interrupt."""
+    """Does tasks in this very process: where no expert waits who may interrupt."""
 
-    def fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
-        return carry_out(model, rows.X, rows.y, rows.weight, _groups(model, rows))
-
-
-def _groups(model: BaseEstimator, rows: Training) -> Any:
-    return rows.units if by_patient(model) else None
+    def do(self, task: Task) -> Any:
+        return carry_out(task, lambda what, done, total: None)
 
 
 class Workers:
@@ -55,6 +48,7 @@ class Workers:
         self._asked = True  # a worker is on its way
         self._line: Handover | None = None
         self._started = self._told = 0.0
+        self._operation = ""
         self._step = Step("", 0, 0)
 
     def summon(self) -> None:
@@ -63,24 +57,27 @@ class Workers:
             self._asked = True
             self._lines.notify(WorkerWanted())
 
-    def fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
+    def do(self, task: Task) -> Any:
         self._started = self._told = time.monotonic()
+        self._operation = OPERATIONS[type(task)]
         self._step = Step("", 0, 0)
-        job = Job(model, rows.X, rows.y, rows.weight, _groups(model, rows), self._limits.memory)
         try:
-            outcome = self._carried_out(job, self._worker())
+            outcome = self._carried_out(Job(task, self._limits.memory), self._worker())
         except Lost:
             self._replace()
-            raise FitEnded(End.DIED) from None
-        except FitEnded:
+            raise self._ended(End.DIED) from None
+        except TaskEnded:
             self._replace()
             raise
-        if isinstance(outcome, Fitted):
-            return outcome.model
+        if isinstance(outcome, Done):
+            return outcome.value
         assert isinstance(outcome, Failed)
         if outcome.memory:
-            raise FitEnded(End.MEMORY)
-        raise LearningFailed("fit")
+            raise self._ended(End.MEMORY)
+        raise LearningFailed(self._operation)
+
+    def _ended(self, end: End) -> TaskEnded:
+        return TaskEnded(end, self._operation)
 
     def _carried_out(self, job: Job, line: Handover) -> Any:
         line.send(job)
@@ -94,7 +91,7 @@ class Workers:
             descriptor = self._supplied()
             self._asked = False
             if descriptor is None:
-                raise FitEnded(End.NO_WORKER)
+                raise self._ended(End.NO_WORKER)
             self._line = Handover(socket.socket(fileno=descriptor), self._wait)
         return self._line
 
@@ -119,43 +116,48 @@ class Workers:
 
     # -- while it works -----------------------------------------------------------------------------------------------
     def _wait(self, stream: socket.socket, event: int) -> None:
-        """Until `stream` is ready. Raises FitEnded when the time is up or the expert interrupts."""
+        """Until `stream` is ready. Raises TaskEnded when the time is up or the expert interrupts."""
         while True:
             now = time.monotonic()
             if now - self._started >= self._limits.seconds:
-                raise FitEnded(End.TIME)
+                raise self._ended(End.TIME)
             if now - self._told >= _TELL_SECONDS:
                 self._told = now
                 self._lines.tell(Progress(int(now - self._started), self._step.what, self._step.done, self._step.total))
             ready = self._lines.attend(stream, event, _TELL_SECONDS - (now - self._told))
             if self._lines.interrupted:
-                raise FitEnded(End.INTERRUPTED)
+                raise self._ended(End.INTERRUPTED)
             if ready:
                 return
 
 
 # -- what is said of it -----------------------------------------------------------------------------------------------
-def refusal_of(ended: FitEnded, limits: FitLimits) -> Refusal:
+_NAMES = {"fit": "fit", "predict": "prediction", "score": "score", "membership": "membership test"}
+
+
+def refusal_of(ended: TaskEnded, limits: FitLimits) -> Refusal:
     """Which limit it was and who can change it; nothing of the rows."""
+    name = _NAMES[ended.operation]
+    nothing = {"fit": " Nothing was fitted.", "membership": " Nothing was released."}.get(ended.operation, "")
     return {
-        End.INTERRUPTED: _refusal("The fit was interrupted. Nothing was fitted.", "Run the cell again to start anew."),
+        End.INTERRUPTED: _refusal(f"The {name} was interrupted.{nothing}", "Run the cell again to start anew."),
         End.TIME: _refusal(
-            f"The fit was ended after {limits.seconds:g} seconds, which is as long as this room lets a fit run.",
-            "Fit to fewer rows, or try fewer candidates, folds or trees; the owner can raise Fits.seconds.",
+            f"The {name} was ended after {limits.seconds:g} seconds, which is as long as this room lets one run.",
+            "Take fewer rows, or fewer candidates, folds or trees; the owner can raise Fits.seconds.",
         ),
         End.MEMORY: _refusal(
-            f"The fit needed more than {limits.memory / 2**30:.2g} GB of memory, which is as much as this room lets a "
-            "fit have.",
+            f"The {name} needed more than {limits.memory / 2**30:.2g} GB of memory, which is as much as this room lets "
+            "one have.",
             "Use fewer features or rows, or smaller trees (max_depth, min_samples_leaf); the owner can raise "
             "Fits.memory.",
         ),
         End.DIED: _refusal(
-            "The process that fitted the model ended unexpectedly, most often for want of memory. Nothing else is "
+            f"The process that worked on the {name} ended unexpectedly, most often for want of memory. Nothing else is "
             "lost.",
             "Try a smaller fit; the owner's log says how it ended.",
         ),
         End.NO_WORKER: _refusal(
-            "No process could be started to fit the model.", "Ask the owner: the server's log says why."
+            f"No process could be started for the {name}.", "Ask the owner: the server's log says why."
         ),
     }[ended.end]
 

@@ -1,4 +1,4 @@
-"""Handover: a fit on its way from a vault to its worker, and the fitted model on its way back.
+"""Handover: a task on its way from a vault to its worker, and what came of it on its way back.
 
 The two are one trust zone: both hold the same rows, and both run code of ours and of the owner's libraries alone. So
 this is no border, and estimators go over it as Python pickles them: nothing else takes every fitted estimator as it is.
@@ -18,11 +18,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from msgspec import Struct
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 _COUNT = struct.Struct(">I")
 _LENGTH = struct.Struct(">Q")
@@ -33,10 +29,17 @@ _LIBRARIES = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})
 _BUILTINS = frozenset({"complex", "frozenset", "object", "range", "set", "slice"})
 _OTHERS = frozenset(
     {
+        ("cleanroom_kernel.vault.attacking", "Attack"),
+        ("cleanroom_kernel.vault.attacking", "Attacked"),
+        ("cleanroom_kernel.vault.handover", "Done"),
+        ("cleanroom_kernel.vault.handover", "Failed"),
         ("cleanroom_kernel.vault.handover", "Job"),
         ("cleanroom_kernel.vault.handover", "Step"),
-        ("cleanroom_kernel.vault.handover", "Fitted"),
-        ("cleanroom_kernel.vault.handover", "Failed"),
+        ("cleanroom_kernel.vault.scoring", "Rows"),
+        ("cleanroom_kernel.vault.scoring", "Scored"),
+        ("cleanroom_kernel.vault.tasks", "Fitting"),
+        ("cleanroom_kernel.vault.tasks", "Predicting"),
+        ("cleanroom_kernel.vault.tasks", "Scoring"),
         ("collections", "OrderedDict"),
         ("collections", "defaultdict"),
         ("copyreg", "_reconstructor"),
@@ -47,15 +50,9 @@ Wait = Callable[[socket.socket, int], None]
 
 
 class Job(Struct, frozen=True, eq=False):
-    """A fit to be done: an unfitted estimator and its rows, and whose they are, if it needs to know. `memory` are the
-    bytes that the process may have.
-    """
+    """One of `tasks.Task`. `memory` are the bytes that the process may have for it."""
 
-    model: BaseEstimator
-    X: pd.DataFrame
-    y: NDArray[Any] | None
-    weight: NDArray[np.float64] | None
-    groups: NDArray[np.int32] | None
+    task: Any
     memory: int
 
 
@@ -67,8 +64,8 @@ class Step(Struct, frozen=True):
     total: int
 
 
-class Fitted(Struct, frozen=True, eq=False):
-    model: BaseEstimator
+class Done(Struct, frozen=True, eq=False):
+    value: Any
 
 
 class Failed(Struct, frozen=True):

@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -26,22 +24,24 @@ from cleanroom_kernel.disclosure.footprint import Sketcher, footprint
 from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
-from cleanroom_kernel.plan.models import Fit, Method, Task
+from cleanroom_kernel.plan.aggregates import Metric
+from cleanroom_kernel.plan.models import Fit, Task
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.vault.cleaning import complete, few, of_common_labels
 from cleanroom_kernel.vault.engine import Engine
-from cleanroom_kernel.vault.estimators import build, family_of, nested
+from cleanroom_kernel.vault.estimators import build, by_patient, family_of, nested
 from cleanroom_kernel.vault.examining import examined
-from cleanroom_kernel.vault.fitting import Fitter, Here
+from cleanroom_kernel.vault.fitting import Here, Labour
 from cleanroom_kernel.vault.parts import Part
-from cleanroom_kernel.vault.quietly import FitEnded, LearningFailed, quietly
+from cleanroom_kernel.vault.quietly import LearningFailed, TaskEnded, quietly
+from cleanroom_kernel.vault.scoring import Rows, Scored
 from cleanroom_kernel.vault.seeds import Seeds
+from cleanroom_kernel.vault.tasks import Fitting, Predicting, Scoring
+from cleanroom_kernel.vault.tasks import Task as Work
 from cleanroom_kernel.vault.training import Training, features, training
 
 MOST_MODELS = 24  # kept at a time
-
-_MOST_ATTEMPTS = 400  # to find rows that a model cannot predict
 
 _ODD = np.int64(-7046029254386353131)
 
@@ -68,14 +68,14 @@ class Counted(Struct, frozen=True, eq=False):
 
 
 class Learners:
-    """`borders` say how many units are too few to be told of; without them, nothing is left out of a fit. `fitter`
-    carries out the fits.
+    """`borders` say how many units are too few to be told of; without them, nothing is left out of a fit. `labour`
+    does the work of scikit-learn's.
     """
 
-    def __init__(self, seeds: Seeds, borders: Borders | None = None, fitter: Fitter | None = None) -> None:
+    def __init__(self, seeds: Seeds, borders: Borders | None = None, labour: Labour | None = None) -> None:
         self._seeds = seeds
         self.borders = borders
-        self._fitter: Fitter = Here() if fitter is None else fitter
+        self._labour: Labour = Here() if labour is None else labour
         self._cores = os.cpu_count() or 1
         self._models: OrderedDict[str, Fitted] = OrderedDict()
         self._last: tuple[str, Training] | None = None
@@ -96,7 +96,7 @@ class Learners:
         given = training(fit, engine, as_numbers=as_numbers)
         try:
             model, rows, whole = self._carried_out(model, self._common(fit, given))
-        except (LearningFailed, FitEnded) as failure:
+        except (LearningFailed, TaskEnded) as failure:
             failure.few = few(given.units, self.borders)
             raise
         fitted = Fitted(model, as_numbers, whole)
@@ -109,13 +109,22 @@ class Learners:
     def _carried_out(self, model: BaseEstimator, rows: Training) -> tuple[BaseEstimator, Training, bool]:
         """A fitted model, its rows, and whether some with missing values had to be left out."""
         try:
-            return self._fitter.fit(model, rows), rows, False
+            return self._fit(model, rows), rows, False
         except LearningFailed:
             kept = complete(_columns(rows), rows.units, self.borders)
             if kept is None:
                 raise
             rows = rows.at(kept)
-            return self._fitter.fit(model, rows), rows, True
+            return self._fit(model, rows), rows, True
+
+    def _fit(self, model: BaseEstimator, rows: Training) -> BaseEstimator:
+        groups = rows.units if by_patient(model) else None
+        fitted: BaseEstimator = self.do(Fitting(model, rows.X, rows.y, rows.weight, groups))
+        return fitted
+
+    def do(self, task: Work) -> Any:
+        """What comes of `task`. Raises LearningFailed or TaskEnded."""
+        return self._labour.do(task)
 
     def training(self, fit: Fit, engine: Engine) -> Training:
         """The rows that a model was fitted to."""
@@ -171,7 +180,7 @@ class Learners:
         X = features(predict, engine, as_numbers=fitted.as_numbers)
         if len(X) == 0:
             return np.empty((0, len(predict.names)))
-        answers = _predicted(fitted.model, predict.method, X)
+        answers: NDArray[Any] = self.do(Predicting(fitted.model, predict.method.value, X))
         if answers.shape[1] != len(predict.names):
             raise PlanError(
                 f"{predict.method.value} gives another number of columns than {len(predict.names)}.",
@@ -179,44 +188,14 @@ class Learners:
             )
         return answers
 
-
-def _predicted(model: BaseEstimator, method: Method, X: pd.DataFrame) -> NDArray[Any]:
-    """Answers for all rows; missing ones where the model has none. Which rows those are is found by halving, so that
-    one patient's row does not decide over the others.
-    """
-    parts: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
-    silent: list[NDArray[np.intp]] = []
-    left = [np.arange(len(X))]
-    attempts = 0
-    while left:
-        places = left.pop()
-        attempts += 1
+    def score(self, metric: Metric, rows: Rows, *, of_a_model: bool, few: bool) -> Scored:
+        """`few` says that the rows are of too few units to be told that there is no score."""
         try:
-            with quietly("predict"):
-                parts.append((places, outputs(model, method, X.iloc[places])))
-        except LearningFailed:
-            if len(places) == 1 or attempts > _MOST_ATTEMPTS:
-                silent.append(places)
-            else:
-                left += [places[len(places) // 2 :], places[: len(places) // 2]]
-    if not parts:
-        raise LearningFailed("predict")
-    shape = (len(X), parts[0][1].shape[1])
-    if not silent:
-        answers = np.empty(shape, dtype=parts[0][1].dtype)
-    else:
-        kind = object if parts[0][1].dtype.kind in "OUb" else np.float64
-        answers = np.full(shape, None if kind is object else np.nan, dtype=kind)
-    for places, found in parts:
-        answers[places] = found
-    return answers
-
-
-def outputs(model: BaseEstimator, method: Method, X: Any) -> NDArray[Any]:
-    """What a model says of rows, as a table."""
-    answers = getattr(model, method.value)(X)
-    answers = answers.toarray() if sparse.issparse(answers) else np.asarray(answers)
-    return answers.reshape(len(answers), -1)
+            scored: Scored = self.do(Scoring(metric.score.value, rows, dict(metric.options), of_a_model))
+        except (LearningFailed, TaskEnded) as failure:
+            failure.few = few
+            raise
+        return scored
 
 
 def _columns(rows: Training) -> list[Any]:

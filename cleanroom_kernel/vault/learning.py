@@ -44,8 +44,8 @@ from cleanroom_kernel.vault.examining import kinds_of
 from cleanroom_kernel.vault.fitting import refusal_of
 from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.predictions import held_out, passed_on, used_by
-from cleanroom_kernel.vault.quietly import End, FitEnded, LearningFailed, quietly
-from cleanroom_kernel.vault.scoring import Rows, is_linear, is_of_classes, score
+from cleanroom_kernel.vault.quietly import End, LearningFailed, TaskEnded
+from cleanroom_kernel.vault.scoring import Rows, is_linear, is_of_classes
 from cleanroom_kernel.vault.training import as_pandas, labels
 
 _ODD = np.int64(-7046029254386353131)
@@ -57,6 +57,7 @@ FAILED: dict[str, str] = {
     "examine": "The fitted model could not be examined.",
     "score": "The score could not be computed for these rows.",
     "export": "The fitted model could not be written to a file.",
+    "membership": "The model could not be tested for membership inference, so it was not released.",
 }
 _TRY = "Missing values, a single class or too few rows are common reasons: impute, check value_counts(), widen filters."
 
@@ -122,8 +123,7 @@ def _metric(metric: Metric, desk: Desk) -> Answer:
     if no is not None:
         return no
     rows, units = _rows(metric, desk)
-    with quietly("score", few=few(units, desk.learners.borders)):
-        scored = score(metric.score, rows, dict(metric.options), of_a_model=bool(used_by(metric)))
+    scored = desk.learners.score(metric, rows, of_a_model=bool(used_by(metric)), few=few(units, desk.learners.borders))
     content = units.astype(np.int64) * _ODD ^ _content(rows)
     sketcher = desk.ledger.sketcher
     evidence = EvaluationEvidence(
@@ -360,7 +360,7 @@ def failing(aggregate: Aggregate, desk: Desk, answer: Any) -> Any:
     except LearningFailed as failed:
         refusal = None if failed.few else Refusal(Reason.FAILED, "failed", FAILED[failed.operation], _TRY)
         return fail(asker_of(desk), digest(aggregate), describe(aggregate), refusal, desk.policy, desk.ledger)
-    except FitEnded as ended:
+    except TaskEnded as ended:
         words = refusal_of(ended, desk.fits)
         if ended.end in (End.INTERRUPTED, End.NO_WORKER):  # nothing of the rows: the expert's wish, the machine's fault
             return refuse(asker_of(desk), digest(aggregate), words, desk.ledger)

@@ -28,7 +28,7 @@ class LearningFailed(Exception):
 
 
 class End(enum.Enum):
-    """Why a fit has no end of its own."""
+    """Why a task has no end of its own."""
 
     INTERRUPTED = "interrupted"
     TIME = "time"
@@ -37,14 +37,15 @@ class End(enum.Enum):
     NO_WORKER = "no worker"
 
 
-class FitEnded(Exception):
-    """A fit was ended from outside of scikit-learn. `few` as in `LearningFailed`."""
+class TaskEnded(Exception):
+    """A task was ended from outside of scikit-learn. `operation` and `few` as in `LearningFailed`."""
 
     few = False
 
-    def __init__(self, end: End) -> None:
+    def __init__(self, end: End, operation: str) -> None:
         super().__init__(end.value)
         self.end = end
+        self.operation = operation
 
 
 @contextlib.contextmanager
@@ -53,7 +54,7 @@ def quietly(operation: str, *, few: bool = False) -> Iterator[None]:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
-    except (PlanError, FitEnded):
+    except (PlanError, TaskEnded):
         raise
     except Exception as error:
         raise LearningFailed(operation, few=few) from error

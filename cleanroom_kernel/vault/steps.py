@@ -1,4 +1,4 @@
-"""Steps: how far a search or a forest is, told from inside scikit-learn while it works.
+"""Steps: how far a task is, and within it a search or a forest, told from inside scikit-learn while it works.
 
 Promise: what is counted and how many there will be follows from the estimator's description; nothing depends on rows.
 Only the outermost counts: a search over forests tells of its fits and not of their trees.
@@ -25,7 +25,7 @@ COUNTED: dict[tuple[str, str], tuple[str, Callable[[tuple[Any, ...], dict[str, A
 
 
 class Steps:
-    """Counts the pieces of one fit at a time; `begin` before each."""
+    """Counts the pieces of one task at a time; `begin` before each."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -33,6 +33,11 @@ class Steps:
 
     def begin(self) -> None:
         self._what, self._done = "", 0
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """What a task counts itself, besides what scikit-learn does within it."""
+        self._what = self._what or what
+        self._tell(what, done, total)
 
     def install(self) -> None:
         for (module, name), (what, total) in COUNTED.items():

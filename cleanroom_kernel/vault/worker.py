@@ -1,10 +1,10 @@
-"""The worker: a process of the vault's that fits one model after another, and may be killed at any moment.
+"""The worker: a process of the vault's that does one task after another, and may be killed at any moment.
 
 It is started by the server and not forked by the vault: a fork of a process in which Polars or OpenMP have run
 deadlocks, and a vault's sandbox knows no second process.
 
 Promise: it reads no file of the room and opens no line of its own; what it is given stays in its memory until the next
-job. It says a model, a failure or how far it is, and nothing else.
+job. It says what came of a task, a failure or how far it is, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cleanroom_kernel.vault.fits import carry_out
-from cleanroom_kernel.vault.handover import Failed, Fitted, Handover, Job, Lost, Step
+from cleanroom_kernel.vault.handover import Done, Failed, Handover, Job, Lost, Step
 from cleanroom_kernel.vault.quietly import LearningFailed
 from cleanroom_kernel.vault.silence import close_memory, described, silence
 from cleanroom_kernel.vault.steps import Steps
+from cleanroom_kernel.vault.tasks import carry_out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,13 +58,13 @@ def _work(line: Handover) -> None:
     while True:
         job = line.receive()
         steps.begin()
-        line.send(_done(job))
+        line.send(_done(job, steps))
 
 
-def _done(job: Job) -> Fitted | Failed:
+def _done(job: Job, steps: Steps) -> Done | Failed:
     try:
         with _memory(job.memory):
-            return Fitted(carry_out(job.model, job.X, job.y, job.weight, job.groups))
+            return Done(carry_out(job.task, steps.tell))
     except LearningFailed as failed:
         return Failed(memory=_was_short(failed))
 

@@ -73,7 +73,7 @@ def interrupted_when_told(expert, code):
 
 def test_an_interrupted_fit_ends_and_the_session_goes_on(expert):
     texts, reply, _ = interrupted_when_told(expert, "RandomForestClassifier(50_000, random_state=1).fit(X, y)")
-    assert texts[0].startswith("Fitting in the vault:")
+    assert texts[0].startswith("Working in the vault:")
     assert texts[-1].startswith("Interrupted after")
     assert reply["ename"] == "KeyboardInterrupt"
     assert "has ended" in reply["evalue"]

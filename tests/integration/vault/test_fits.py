@@ -1,4 +1,4 @@
-"""Fits in a worker: a vault process, a worker process, and what becomes of both when a fit does not end well."""
+"""Work in a worker: a vault process, a worker process, and what becomes of both when a fit or a prediction ends badly."""
 
 import time
 
@@ -8,13 +8,16 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from support.learning import fit_of
+from support.learning import fit_of, scored
 
 from cleanroom_kernel.plan.codec import encode
+from cleanroom_kernel.plan.expressions import Call, Literal, Value
+from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.models import Inspect
-from cleanroom_kernel.plan.relations import Table
+from cleanroom_kernel.plan.relations import Filter, Table
 from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
 from cleanroom_kernel.protocol.messages import Disclose, FitLimits, Interrupt, Progress
 from cleanroom_kernel.protocol.release import FitSummary, Reason, Refusal, Release
@@ -65,16 +68,18 @@ def vault_of(place, tmp_path):
         vault.__exit__()
 
 
-def ask(vault, question, *, worker=False, meanwhile=None):
-    """Send a question; the words of progress and the answer. `meanwhile` is done once, when the fit goes on."""
+def ask(vault, question, *, worker=False, meanwhile=None, pieces=True):
+    """Send a question; the words of progress and the answer. `meanwhile` is done once, when the work goes on: when the
+    first of its pieces is done, or, if it has none, when it is told of at all.
+    """
     number = vault.next()
     vault.interpreter.send(Disclose(number, encode(question)))
     if worker:
         vault.give_worker()
-    return answer(vault, number, meanwhile)
+    return answer(vault, number, meanwhile, pieces)
 
 
-def answer(vault, number, meanwhile=None):
+def answer(vault, number, meanwhile=None, pieces=True):
     told = []
     while True:
         reply = vault.interpreter.receive()
@@ -82,7 +87,7 @@ def answer(vault, number, meanwhile=None):
         if not isinstance(reply.answer, Progress):
             return told, reply.answer
         told.append(reply.answer)
-        if meanwhile is not None and reply.answer.total:
+        if meanwhile is not None and (reply.answer.total or not pieces):
             meanwhile()
             meanwhile = None
 
@@ -92,6 +97,7 @@ def forest(trees, **options):
 
 
 ENDLESS = forest(20_000)
+SLOW = fit_of(TABLE, KNeighborsClassifier(2_000, algorithm="brute"), FEATURES, "back")  # to predict, not to fit
 SMALL = fit_of(TABLE, LogisticRegression(), FEATURES, "back")
 
 
@@ -121,6 +127,26 @@ def test_an_interrupt_ends_the_fit_and_not_the_vault(vault_of):
     assert isinstance(refusal, Refusal)
     assert "interrupted" in refusal.message
     assert isinstance(ask(vault, SMALL, worker=True)[1], Release)  # by a new one: the first was asked to be ended
+
+
+def test_an_interrupt_ends_a_prediction_and_the_model_is_still_there(vault_of):
+    vault = vault_of(preset="permissive")
+    assert isinstance(ask(vault, SLOW, worker=True)[1], Release)
+    told, refusal = ask(vault, scored(TABLE, SLOW), pieces=False, meanwhile=lambda: vault.tell(Interrupt()))
+    assert told
+    assert isinstance(refusal, Refusal)
+    assert refusal.message == "The prediction was interrupted."
+    few = Filter(TABLE, Call(Function.LESS, (Value("age"), Literal(22, DType.INTEGER))))
+    assert isinstance(ask(vault, scored(few, SLOW), worker=True)[1], Release)
+
+
+def test_the_death_of_a_worker_at_a_prediction_is_no_end_of_the_vault(vault_of):
+    vault = vault_of(preset="permissive")
+    assert isinstance(ask(vault, SLOW, worker=True)[1], Release)
+    _, refusal = ask(vault, scored(TABLE, SLOW), pieces=False, meanwhile=lambda: vault.workers[0].kill())
+    assert isinstance(refusal, Refusal)
+    assert "worked on the prediction ended unexpectedly" in refusal.message
+    assert vault.greets()
 
 
 def test_an_interrupt_between_fits_is_for_none_of_them(vault_of):
