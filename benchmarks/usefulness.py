@@ -13,10 +13,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
-import socket
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,29 +26,17 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from benchmarks.rooms import opened
 from benchmarks.usefulness_queries import DIABETES130, DIABETES130_SETUP, MIMIC_IV_DEMO, MIMIC_IV_DEMO_SETUP
 from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure import gate
-from cleanroom_kernel.disclosure.ledger import Ledger
-from cleanroom_kernel.disclosure.policy import Policy
-from cleanroom_kernel.interpreter import connection, hooks_pandas, startup  # noqa: F401 - registers all methods
-from cleanroom_kernel.interpreter.connection import Connection
 from cleanroom_kernel.interpreter.errors import CleanRoomError, CleanRoomWithheld
-from cleanroom_kernel.interpreter.room import Room
 from cleanroom_kernel.plan.nodes import PlanError
-from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel
-from cleanroom_kernel.protocol.messages import InterpreterRequest
-from cleanroom_kernel.vault.desk import Desk
-from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.preparing import prepare
 from cleanroom_kernel.vault.propose import propose
-from cleanroom_kernel.vault.seeds import Seeds
-from cleanroom_kernel.vault.session import Session
 from cleanroom_kernel.vault.sources import Source
-from cleanroom_kernel.vault.tables import open_room
 
 PRESETS = ("standard", "strict", "relaxed")
-KEY = b"the same borders in each run 32b"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -118,47 +104,6 @@ def prepared(data: DataSet, directory: Path) -> None:
     report = prepare(schema, sources, directory)
     if not report.ready:
         raise SystemExit(report.words())
-
-
-@contextlib.contextmanager
-def opened(directory: Path, preset: str) -> Iterator[tuple[Room, sa.Engine]]:
-    """The room and the database of a fresh ledger; the vault's session answers in a thread of this process."""
-    with tempfile.TemporaryDirectory() as state:
-        database, tables = audit.engine(state), open_room(directory)
-        desk = Desk(
-            room=tables.schema,
-            engine=Engine(tables, Seeds(None), _no_models),
-            learners=None,
-            policy=Policy.from_settings({"preset": preset}).snapshot(),
-            ledger=Ledger(database, KEY, tables.n_units),
-            expert="ada",
-            session="exploration",
-        )
-        ours, theirs = socket.socketpair()
-        answering = threading.Thread(target=_answer, args=(desk, theirs), daemon=True)
-        answering.start()
-        link = Connection.over(ours)
-        connection.use(link)
-        room = Room(link)
-        hooks_pandas.install(room)
-        try:
-            yield room, database
-        finally:
-            connection.use(None)
-            ours.close()
-            answering.join()
-
-
-def _no_models(*_: Any) -> Any:
-    raise AssertionError("no question here fits a model")
-
-
-def _answer(desk: Desk, stream: socket.socket) -> None:
-    session = Session(desk, lambda line: print(f"vault: {line}", file=sys.stderr))
-    channel = Channel(stream, InterpreterRequest, limit=REQUEST_LIMIT)
-    with contextlib.suppress(OSError):
-        for request in channel:
-            channel.send(session.step(request, "")[0])
 
 
 # -- one question -----------------------------------------------------------------------------------------------------

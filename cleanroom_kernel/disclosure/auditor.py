@@ -30,6 +30,8 @@ _FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
 
 _TOGETHER = 256  # vectors added in one step
 _PROBED = 512  # columns in which pivots are looked for at a time
+_ONE_BY_ONE = 16  # vectors so few that they are reduced one after the other
+_STRIPES = [slice(start, start + 512) for start in range(0, BUCKETS, 512)]  # columns that stay in the cache together
 _LIGHT = 4  # a row is light if at most one entry in so many is not zero
 _SHARED = 4  # rows are about one cohort if they share at least one entry in so many of the lighter
 
@@ -66,16 +68,41 @@ class Echelon(Struct, frozen=True, eq=False):
         return len(self.rows)
 
     def extended(self, vectors: Floats) -> Echelon:
-        """With the span of `vectors` added."""
-        known = self.rows.astype(np.float64)
-        left = _modulo(vectors - vectors[:, self.pivots] @ known) if self.rank else vectors
+        """With the span of `vectors` added. The form is the same whatever the order in which they come."""
+        left = self.left_of(vectors)
         added, pivots = _reduced(left, self.order)
         if not len(added):
             return self
-        rows = _modulo(known - known[:, pivots] @ added) if self.rank else known
-        return Echelon(
-            np.concatenate([rows, added]).astype(np.float32), np.concatenate([self.pivots, pivots]), self.order
-        )
+        rows = added.astype(np.float32)
+        if self.rank:
+            rows = np.concatenate([_less(self.rows, self.rows[:, pivots], added), rows])
+        return Echelon(rows, np.concatenate([self.pivots, pivots]), self.order)
+
+    def left_of(self, vectors: Floats) -> Floats:
+        """The vectors, each less the combination of the form's rows that has its entries in the pivots."""
+        if not self.rank:
+            return vectors
+        left = np.empty(vectors.shape)
+        factors = vectors[:, self.pivots]
+        for columns in _STRIPES:
+            left[:, columns] = _modulo(vectors[:, columns] - factors @ self.rows[:, columns].astype(np.float64))
+        return left
+
+
+def _less(rows: Rows, factors: Rows, others: Floats) -> Rows:
+    """Rows of a form less a combination of others."""
+    left = np.empty_like(rows)
+    wide = factors.astype(np.float64)
+    for columns in _STRIPES:
+        left[:, columns] = _modulo(rows[:, columns] - wide @ others[:, columns])
+    return left
+
+
+def _combined(factors: Floats, vectors: Floats) -> Floats:
+    made = np.empty((len(factors), vectors.shape[1]))
+    for columns in _STRIPES:
+        made[:, columns] = _modulo(factors @ vectors[:, columns])
+    return made
 
 
 def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
@@ -85,20 +112,57 @@ def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
     product of matrices. All products are exact: a row of them adds up below 2**53.
     """
     made, left, pivots = _eliminated(vectors[:, order[:_PROBED]])
-    rows = _modulo(made @ vectors)
+    rows = _combined(made, vectors)
     columns = order[:_PROBED][pivots]
     if not len(left) or len(order) <= _PROBED:
         return rows, columns
-    others, other_columns = _reduced(_modulo(left @ vectors), order[_PROBED:])
-    rows = _modulo(rows - rows[:, other_columns] @ others)
+    further = _combined(left, vectors)
+    further = further[further.any(axis=1)]
+    if not len(further):
+        return rows, columns
+    others, other_columns = _reduced(further, order[_PROBED:])
+    if len(others):
+        rows = _modulo(rows - _combined(rows[:, other_columns], others))
     return np.concatenate([rows, others]), np.concatenate([columns, other_columns])
 
 
 def _eliminated(vectors: Floats) -> tuple[Floats, Floats, Columns]:
     """Combinations of short vectors that are their reduced form, those that are zero, and the pivots.
 
-    A row is first reduced by those before it alone; `inverse` undoes that triangle.
+    Of many vectors, a half at a time, so that most of the work is products of matrices.
     """
+    number = len(vectors)
+    if number <= _ONE_BY_ONE:
+        return _eliminated_one_by_one(vectors)
+    half = number // 2
+    first, second = vectors[:half], vectors[half:]
+    made, zero, pivots = _eliminated(first)
+    rows = _modulo(made @ first)
+    factors = second[:, pivots]
+    second = _modulo(second - factors @ rows)
+    others, other_zero, other_pivots = _eliminated(second)
+    # What is taken from the second half, as combinations of the first.
+    taken = _modulo(factors @ made)
+    others_of_first, zero_of_first = _modulo(-(others @ taken)), _modulo(-(other_zero @ taken))
+    others = np.concatenate([others_of_first, others], axis=1)
+    back = _modulo(rows[:, other_pivots] @ others)
+    made = np.concatenate(
+        [
+            _modulo(np.concatenate([made, np.zeros((len(made), number - half))], axis=1) - back),
+            others,
+        ]
+    )
+    left = np.concatenate(
+        [
+            np.concatenate([zero, np.zeros((len(zero), number - half))], axis=1),
+            np.concatenate([zero_of_first, other_zero], axis=1),
+        ]
+    )
+    return made, left, np.concatenate([pivots, other_pivots])
+
+
+def _eliminated_one_by_one(vectors: Floats) -> tuple[Floats, Floats, Columns]:
+    """The same of a few. A row is first reduced by those before it alone; `inverse` undoes that triangle."""
     number = len(vectors)
     rows, combined = np.zeros_like(vectors), np.zeros((number, number))
     inverse = np.zeros((number, number))
@@ -159,8 +223,7 @@ class Audit(Struct, frozen=True, eq=False):
     def isolates(self, sketch: Sketches, least: int) -> bool:
         """Whether a number less a combination of the released ones is about some units, but fewer than `least`."""
         for form in self.forms:
-            vector = sketch.astype(np.float64)
-            left = _modulo(vector - vector[form.pivots] @ form.rows.astype(np.float64)) if form.rank else vector
+            left = form.left_of(sketch[np.newaxis].astype(np.float64))
             if 0 < np.count_nonzero(left) < least:
                 return True
         return False
@@ -199,8 +262,7 @@ class Audit(Struct, frozen=True, eq=False):
 
     def _follows(self, sketches: Sketches) -> Booleans:
         """Which numbers are known already from those that were released."""
-        form, vectors = self.forms[0], sketches.astype(np.float64)
-        left = _modulo(vectors - vectors[:, form.pivots] @ form.rows.astype(np.float64))
+        left = self.forms[0].left_of(sketches.astype(np.float64))
         known: Booleans = np.count_nonzero(left, axis=1) == 0
         return known
 
@@ -244,11 +306,9 @@ def _units_in(buckets: NDArray[np.intp], n_units: int) -> Floats:
 
 
 def _modulo(values: Floats) -> Floats:
+    """Remainders nearest to zero, which are zero for multiples of the prime alone: |values| must be below 2**53."""
     quotients = values * (1.0 / PRIME)
-    np.floor(quotients, out=quotients)
+    np.rint(quotients, out=quotients)
     quotients *= PRIME
-    left: Floats = values - quotients
-    # The quotient may be off by one where it is near an integer.
-    np.add(left, PRIME, out=left, where=left < 0)
-    np.subtract(left, PRIME, out=left, where=left >= PRIME)
+    left: Floats = np.subtract(values, quotients, out=quotients)
     return left

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -30,7 +33,7 @@ class Asker(Struct, frozen=True):
     cell: str
 
 
-class Footprint(Struct, frozen=True, eq=False):
+class Footprint(Struct, frozen=True, eq=False, dict=True):
     """What one number was over: its units, and a linear sketch of its rows (`footprint.py` makes both).
 
     Row sketches can be compared and combined where `space` is the same; unit sets always, and so can `counts`, a sketch
@@ -41,6 +44,12 @@ class Footprint(Struct, frozen=True, eq=False):
     sketch: NDArray[np.uint32]
     counts: NDArray[np.uint32]
     space: str
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Equal for equal footprints."""
+        parts = (self.space, self.units.serialize(), self.sketch.tobytes(), self.counts.tobytes())
+        return blake2b(msgspec.msgpack.encode(parts), digest_size=20).digest()
 
 
 class Footprints(Protocol):

@@ -11,16 +11,17 @@ transaction; what this vault judges is taken over only after its transaction is 
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
 import sqlalchemy as sa
 from msgspec import Struct
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure.auditor import Audit, Limits, Sketches
@@ -29,6 +30,11 @@ from cleanroom_kernel.disclosure.footprint import BUCKETS, Sketcher
 from cleanroom_kernel.disclosure.measures import BY_VALUE
 from cleanroom_kernel.disclosure.records import footprints, numbers
 from cleanroom_kernel.protocol.release import Number
+
+_AT_ONCE = 500  # a statement takes only so many values
+_CODEC = "lz4_raw"  # many times as fast as zlib, and sketches of few units shrink as well
+
+Some = TypeVar("Some")
 
 _NUMBERS: msgspec.msgpack.Decoder[Number] = msgspec.msgpack.Decoder(Number)
 
@@ -86,10 +92,6 @@ class Known(Struct, frozen=True, eq=False):
             audit,
         )
 
-    def with_only(self, sketches: Sketches, sizes: Integers) -> Known:
-        """Other footprints, to be looked at alone."""
-        return Known((), sizes, sketches, sketches[:0], (), self.audit)
-
 
 class _Views:
     """Sketches of footprints in the two ways that are common to all spaces: of units, and of numbers of rows."""
@@ -116,12 +118,14 @@ class Judged(Struct, frozen=True, eq=False):
 
 
 class _Measure:
-    """`last` is the number up to which it is read. `across` are the audits of all spaces together, by units and by
-    numbers of their rows, of the footprints `joined`; None until there are numbers in two spaces.
+    """`last` is the last number that was read of it, and `until` the last of any measure as it was then.
+
+    `across` are the audits of all spaces together, by units and by numbers of their rows, of the footprints `joined`;
+    None until there are numbers in two spaces.
     """
 
     def __init__(self) -> None:
-        self.last = 0
+        self.last = self.until = 0
         self.across: tuple[Audit, Audit] | None = None
         self.joined: set[int] = set()
         self.linear = False
@@ -136,6 +140,7 @@ class Draft:
         self.judged: Counter[str] = Counter()  # claims that passed, by measure
         self.written: dict[str, list[int]] = {}  # ids of their footprints, in order
         self.last: dict[str, int] = {}  # the last number of each measure
+        self.before: int | None = None  # the last number of all before this decision; None until somebody asked
 
 
 class Comparisons:
@@ -147,9 +152,9 @@ class Comparisons:
         self._measures: dict[str, _Measure] = {}
 
     # -- judging ------------------------------------------------------------------------------------------------------
-    def equations(self, connection: sa.Connection, measure: str) -> int:
+    def equations(self, connection: sa.Connection, draft: Draft, measure: str) -> int:
         """Independent numbers of a measure that were released."""
-        known = self._refreshed(connection, measure)
+        known = self._refreshed(connection, draft, measure)
         if known.linear:
             return sum(space.audit.rank for space in known.spaces.values())
         return sum(len(space.units) for space in known.spaces.values())
@@ -173,7 +178,7 @@ class Comparisons:
         passed, repeated = np.ones(len(new), dtype=bool), dict[int, Number]()
         if not new:
             return Judged(passed, repeated)
-        spaces = {**self._refreshed(connection, measure).spaces, **_of(draft, measure)}
+        spaces = {**self._refreshed(connection, draft, measure).spaces, **_of(draft, measure)}
         name = new[0].footprint.space
         here = spaces.pop(name, None) or self._empty(measure, name)
         sketches = np.array([claim.footprint.sketch for claim in new])
@@ -182,11 +187,10 @@ class Comparisons:
         said = [(Said(claim.statistic, claim.selection, claim.shown, combinations),) for claim in new]
         for place, claim in enumerate(new if pairs else ()):
             earlier = np.flatnonzero(passed[:place])
-            near = [(same, here.said[at]) for at, same in _near(sketches[place], sizes[place], here, limits.least)]
-            drafted = here.with_only(sketches[earlier], sizes[earlier])
-            near += [
-                (same, said[earlier[at]]) for at, same in _near(sketches[place], sizes[place], drafted, limits.least)
-            ]
+            one, size = sketches[place], sizes[place]
+            near = [(same, here.said[at]) for at, same in _near(one, size, here.sketches, here.sizes, limits.least)]
+            drafted = _near(one, size, sketches, sizes, limits.least, earlier)
+            near += [(same, said[at]) for at, same in drafted]
             verdict = _beside(claim, near)
             if verdict is True:
                 verdict = self._elsewhere(connection, claim, list(spaces.values()), limits.least)
@@ -282,26 +286,48 @@ class Comparisons:
             for space, drafted in _of(draft, measure).items():
                 units = tuple(next(ids) if isinstance(one, BitMap) else one for one in drafted.units)
                 known.spaces[space] = msgspec.structs.replace(drafted, units=units)
-            known.last = draft.last[measure]
+            known.last = known.until = draft.last[measure]
 
-    def _refreshed(self, connection: sa.Connection, measure: str) -> _Measure:
-        known = self._measures.setdefault(measure, _Measure())
+    def read(self, connection: sa.Connection, draft: Draft, measures: Iterable[str]) -> None:
+        """Take over what was released of these measures since they were read last, in one go.
+
+        The transaction holds the lock from its beginning, so nobody adds to them before it ends.
+        """
+        if draft.before is None:
+            draft.before = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar() or 0
+        known = {measure: self._measures.setdefault(measure, _Measure()) for measure in dict.fromkeys(measures)}
+        stale = [measure for measure, one in known.items() if one.until < draft.before]
+        never = [measure for measure in stale if not known[measure].last]
+        for some in _batched(never, _AT_ONCE):
+            self._take_over(connection, some, since=0)
+        for measure in set(stale) - set(never):
+            self._take_over(connection, (measure,), since=known[measure].last)
+        for measure in stale:
+            known[measure].until = draft.before
+
+    def _take_over(self, connection: sa.Connection, measures: Sequence[str], since: int) -> None:
         read = connection.execute(
             sa.select(
-                numbers.c.id, numbers.c.linear, numbers.c.statistic, numbers.c.selection, numbers.c.shown,
-                footprints.c.id.label("units"), footprints.c.space, footprints.c.size, footprints.c.sketch,
-                footprints.c.counts,
+                numbers.c.id, numbers.c.measure, numbers.c.linear, numbers.c.statistic, numbers.c.selection,
+                numbers.c.shown, footprints.c.id.label("units"), footprints.c.space, footprints.c.size,
+                footprints.c.sketch, footprints.c.counts,
             )
             .join(footprints, numbers.c.footprint == footprints.c.id)
-            .where(numbers.c.measure == self._stored(measure), numbers.c.id > known.last)
+            .where(numbers.c.measure.in_(list(map(self._stored, measures))), numbers.c.id > since)
             .order_by(numbers.c.id)
         ).all()  # fmt: skip
-        for name in dict.fromkeys(row.space for row in read):
-            space = known.spaces.get(name) or self._empty(measure, name)
-            known.spaces[name] = _with_read(space, [row for row in read if row.space == name])
-        if read:
-            known.last, known.linear = read[-1].id, known.linear or any(row.linear for row in read)
-        return known
+        for measure in measures if read else ():
+            known, stored = self._measures[measure], self._stored(measure)
+            of_measure = [row for row in read if row.measure == stored]
+            for name in dict.fromkeys(row.space for row in of_measure):
+                space = known.spaces.get(name) or self._empty(measure, name)
+                known.spaces[name] = _with_read(space, [row for row in of_measure if row.space == name])
+            if of_measure:
+                known.last, known.linear = of_measure[-1].id, known.linear or any(row.linear for row in of_measure)
+
+    def _refreshed(self, connection: sa.Connection, draft: Draft, measure: str) -> _Measure:
+        self.read(connection, draft, (measure,))
+        return self._measures[measure]
 
     def _empty(self, measure: str, space: str) -> Known:
         audit = self._nothing(measure, space)
@@ -314,29 +340,35 @@ class Comparisons:
 
     # -- records ------------------------------------------------------------------------------------------------------
     def write(
-        self, connection: sa.Connection, draft: Draft, answer: int, measure: str, linear: bool, new: list[Claim]
+        self, connection: sa.Connection, draft: Draft, answer: int, released: list[tuple[str, bool, list[Claim]]]
     ) -> None:
-        if not new:
+        """Write down numbers of several measures: of each its name, whether it is linear, and its claims."""
+        rows = self.rows(connection, released)
+        if not rows:
             return
-        rows = self.rows(connection, measure, linear, new)
         connection.execute(numbers.insert(), [{"answer": answer, **row} for row in rows])
-        self._measures[measure].linear |= linear
-        draft.written.setdefault(measure, []).extend(row["footprint"] for row in rows)
-        draft.last[measure] = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar_one()
+        last = connection.execute(sa.select(sa.func.max(numbers.c.id))).scalar_one()
+        each = iter(rows)
+        for measure, linear, new in released:
+            if new:
+                self._measures[measure].linear |= linear
+                draft.written.setdefault(measure, []).extend(next(each)["footprint"] for _ in new)
+                draft.last[measure] = last
 
-    def rows(self, connection: sa.Connection, measure: str, linear: bool, new: list[Claim]) -> list[dict[str, Any]]:
+    def rows(self, connection: sa.Connection, released: list[tuple[str, bool, list[Claim]]]) -> list[dict[str, Any]]:
         """Numbers as they are written down, but for their answer. Their footprints are put into the records."""
-        written = _written(connection, [claim.footprint for claim in new])
+        written = iter(_written(connection, [claim.footprint for _, _, new in released for claim in new]))
         return [
             {
                 "measure": self._stored(measure),
                 "linear": linear,
-                "footprint": footprint,
+                "footprint": next(written),
                 "statistic": claim.statistic,
                 "selection": claim.selection,
                 "shown": msgspec.msgpack.encode(claim.shown),
             }
-            for claim, footprint in zip(new, written, strict=True)
+            for measure, linear, new in released
+            for claim in new
         ]
 
     def _stored(self, measure: str) -> str:
@@ -358,11 +390,18 @@ def _beside(claim: Claim, near: list[tuple[bool, tuple[Said, ...]]]) -> bool | S
     return next((one for _, said in near for one in said if one.statistic == claim.statistic), False)
 
 
-def _near(sketch: Sketches, size: int, known: Known, least: int) -> Iterator[tuple[int, bool]]:
-    """Positions of footprints that differ by the rows of fewer than `least` units, and whether they do not at all."""
+def _near(
+    sketch: Sketches, size: int, sketches: Sketches, sizes: Integers, least: int, among: NDArray[np.intp] | None = None
+) -> Iterator[tuple[int, bool]]:
+    """Positions of footprints that differ by the rows of fewer than `least` units, and whether they do not at all.
+    `among` are the positions to look at; all, if it is None.
+    """
     # Sets whose sizes differ by k or more differ by k units or more: no need to look at their sketches.
-    similar = np.flatnonzero(np.abs(known.sizes - size) < least)
-    differing = np.count_nonzero(known.sketches[similar] != sketch, axis=1)
+    if among is None:
+        similar = np.flatnonzero(np.abs(sizes - size) < least)
+    else:
+        similar = among[np.abs(sizes[among] - size) < least]
+    differing = np.count_nonzero(sketches[similar] != sketch, axis=1)
     for place, units in zip(similar, differing, strict=True):
         if units < least:
             yield int(place), bool(units == 0)
@@ -395,32 +434,29 @@ def _with_read(space: Known, read: Sequence[Any]) -> Known:
 
 def _written(connection: sa.Connection, new: list[Footprint]) -> list[int]:
     """The id of each footprint in the records, where it is put if it is not there yet."""
-    digests: list[bytes] = []
-    rows: dict[bytes, dict[str, bytes | int | str]] = {}
-    for footprint in new:
-        units, sketch, counts = footprint.units.serialize(), footprint.sketch.tobytes(), footprint.counts.tobytes()
-        digest = blake2b(msgspec.msgpack.encode((footprint.space, units, sketch, counts)), digest_size=20).digest()
-        digests.append(digest)
-        rows[digest] = {
-            "digest": digest,
-            "space": footprint.space,
-            "size": len(footprint.units),
-            "units": units,
-            "sketch": _packed(footprint.sketch),
-            "counts": _packed(footprint.counts),
-        }
-    known = _ids(connection, list(rows))
-    fresh = {digest: row for digest, row in rows.items() if digest not in known}
+    of = {footprint.digest: footprint for footprint in new}
+    known = _ids(connection, list(of))
+    fresh = [_row(footprint) for digest, footprint in of.items() if digest not in known]
     if fresh:
-        connection.execute(footprints.insert(), list(fresh.values()))
-        known |= _ids(connection, list(fresh))
-    return [known[digest] for digest in digests]
+        connection.execute(footprints.insert(), fresh)
+        known |= _ids(connection, [row["digest"] for row in fresh])
+    return [known[footprint.digest] for footprint in new]
+
+
+def _row(footprint: Footprint) -> dict[str, Any]:
+    return {
+        "digest": footprint.digest,
+        "space": footprint.space,
+        "size": len(footprint.units),
+        "units": footprint.units.serialize(),
+        "sketch": _packed(footprint.sketch),
+        "counts": _packed(footprint.counts),
+    }
 
 
 def _ids(connection: sa.Connection, digests: list[bytes]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
-    for start in range(0, len(digests), 500):  # a statement takes only so many values
-        some = digests[start : start + 500]
+    for some in _batched(digests, _AT_ONCE):
         query = sa.select(footprints.c.digest, footprints.c.id).where(footprints.c.digest.in_(some))
         found |= {row.digest: row.id for row in connection.execute(query)}
     return found
@@ -431,9 +467,14 @@ def _units(connection: sa.Connection, written: int) -> BitMap:
     return BitMap.deserialize(blob)
 
 
+def _batched(some: Sequence[Some], size: int) -> Iterator[Sequence[Some]]:
+    for start in range(0, len(some), size):
+        yield some[start : start + size]
+
+
 def _packed(sketch: Sketches) -> bytes:
-    return zlib.compress(sketch.tobytes(), 1 if np.count_nonzero(sketch) * 2 < BUCKETS else 0)
+    return pa.compress(sketch.tobytes(), codec=_CODEC, asbytes=True)  # type: ignore[no-any-return]
 
 
 def _unpack(sketch: bytes) -> Sketches:
-    return np.frombuffer(zlib.decompress(sketch), dtype=np.uint32)
+    return np.frombuffer(pa.decompress(sketch, BUCKETS * 4, codec=_CODEC, asbytes=True), dtype=np.uint32)

@@ -24,6 +24,7 @@ from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, 
 BUCKETS = 4096
 PRIME = 2_097_143  # the largest below 2**21: products of a row of the audit still add up exactly in a double
 
+_EXACT = 2**33  # rows of which all weights add up below 2**53
 _CHUNK = 2**17
 _TOGETHER = 96  # cells sketched in one pass
 _MIX = np.uint64(0xBF58476D1CE4E5B9)  # of the splitmix64 generator
@@ -41,6 +42,13 @@ class Sketcher:
             self._buckets = np.argsort(np.argsort(scattered)).astype(np.int32)
         else:
             self._buckets = (scattered % np.uint64(BUCKETS)).astype(np.int32)
+        self._n_units = n_units
+
+    @cached_property
+    def _weights(self) -> Floats:
+        """Of each unit, as a row of that number would have it: 1 to 2**20."""
+        scattered = self._scatter(np.arange(self._n_units, dtype=np.int64), self._row_key)
+        return (scattered >> np.uint64(44)).astype(np.float64) + 1.0
 
     def sketch(self, places: Codes, units: Codes, rows: Integers, n_places: int) -> NDArray[np.uint32]:
         """One sketch for each place 0 to n_places - 1; rows with a negative place are in none."""
@@ -58,8 +66,10 @@ class Sketcher:
 
     def of_counts(self, units: Codes, counts: Floats) -> NDArray[np.uint32]:
         """A sketch of how many rows each unit has, comparable whatever numbers the rows have. `units` are distinct."""
-        weights = (self._scatter(units.astype(np.int64), self._row_key) >> np.uint64(44)).astype(np.float64) + 1.0
-        weighed = (weights * (counts % PRIME)) % PRIME  # below 2**41: exact
+        if counts.sum() < _EXACT:
+            weighed = self._weights[units] * counts
+        else:
+            weighed = (self._weights[units] * (counts % PRIME)) % PRIME  # below 2**41: exact
         sums = np.bincount(self._buckets[units], weights=weighed, minlength=BUCKETS)
         return (sums % PRIME).astype(np.uint32)
 

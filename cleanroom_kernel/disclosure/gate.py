@@ -412,6 +412,7 @@ class Case(Struct, frozen=True, eq=False):
         )
 
     def is_spent(self, measures: set[str]) -> bool:
+        self.book.read(measures)
         return any(self.book.equations(measure) >= self._most for measure in measures)
 
     @property

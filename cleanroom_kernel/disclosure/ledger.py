@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 
@@ -158,7 +158,11 @@ class Book:
     # -- what a new number would add to it ----------------------------------------------------------------------------
     def equations(self, measure: str) -> int:
         """Independent numbers of a measure that were released."""
-        return self._comparisons.equations(self._connection, measure)
+        return self._comparisons.equations(self._connection, self._draft, measure)
+
+    def read(self, measures: Iterable[str]) -> None:
+        """Look up in one go what was released of all measures that a decision is about."""
+        self._comparisons.read(self._connection, self._draft, measures)
 
     def judge(self, new: Released, limits: Limits, *, pairs: bool, combinations: bool) -> Judged:
         """Which claims may be released beside what was, and beside those that this book judged before."""
@@ -195,8 +199,7 @@ class Book:
             )
             .returning(answers.c.id)
         ).scalar_one()
-        for one in released:
-            self._comparisons.write(self._connection, self._draft, answer, one.measure, one.linear, one.claims)
+        self._comparisons.write(self._connection, self._draft, answer, _as_rows(released))
         for column, count in (charged or {}).items():
             self._connection.execute(charges.insert().values(answer=answer, column=self._here(column), numbers=count))
         return answer
@@ -220,11 +223,7 @@ class Book:
             "payload": body,
             "suppressed": facts.suppressed,
         }
-        rows = [
-            Row(str(numbers.name), row)
-            for one in released
-            for row in self._comparisons.rows(self._connection, one.measure, one.linear, one.claims)
-        ]
+        rows = [Row(str(numbers.name), row) for row in self._comparisons.rows(self._connection, _as_rows(released))]
         rows += [
             Row(str(charges.name), {"column": self._here(column), "numbers": count})
             for column, count in charged.items()
@@ -311,3 +310,7 @@ class Book:
 
 def _recent(table: sa.Table, expert: str) -> tuple[sa.ColumnElement[bool], ...]:
     return table.c.expert == expert, table.c.time > int(time.time()) - WINDOW
+
+
+def _as_rows(released: list[Released]) -> list[tuple[str, bool, list[Claim]]]:
+    return [(one.measure, one.linear, one.claims) for one in released]

@@ -105,6 +105,8 @@ class RowsHolding:
             frame = self._engine.table(condition.over, (Named("holds", condition.of),), ordered=False)
             holds = as_numbers(frame.get_column("holds")) > 0  # a missing condition does not hold
             numbers = frame.get_column(ROW).to_numpy()
-            order = np.argsort(numbers)
-            self._known[key] = holds[order[np.searchsorted(numbers, self._rows, sorter=order)]]
+            if not np.array_equal(numbers, self._rows):
+                order = np.argsort(numbers)
+                holds = holds[order[np.searchsorted(numbers, self._rows, sorter=order)]]
+            self._known[key] = holds
         return self._known[key]
