@@ -153,6 +153,19 @@ class Refused(Event, frozen=True, tag="refused"):
     rule: str
 
 
+class Uploaded(Event, frozen=True, tag="uploaded"):
+    """An expert brought a public table. Names are the expert's own; `identity` is that of its content."""
+
+    session: str
+    expert: str
+    cell: str
+    name: str
+    identity: str
+    rows: int
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
 class Delivered(Event, frozen=True, tag="delivered"):
     """A released file was sent to the expert's machine."""
 
@@ -256,6 +269,7 @@ AnyEvent = (
     | Released
     | Withheld
     | Refused
+    | Uploaded
     | Delivered
     | OutputDropped
     | MessageRefused

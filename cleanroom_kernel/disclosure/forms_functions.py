@@ -15,7 +15,7 @@ from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.forms_terms import Condition, Form, Forms, Term, crossed, is_binary, several, under
 from cleanroom_kernel.disclosure.measures import ROWS, Measure
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Cast, Expression, Field, Literal, Recode, Value
+from cleanroom_kernel.plan.expressions import Call, Cast, Expression, Field, Literal, Lookup, Recode, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import children, data_fields
 from cleanroom_kernel.plan.schema import DType
@@ -49,7 +49,7 @@ class Place(Struct, frozen=True, eq=False):
 
     @property
     def _makes_nulls(self) -> bool:
-        return isinstance(self.node, (Recode, Cast)) or (
+        return isinstance(self.node, (Recode, Cast, Lookup)) or (
             isinstance(self.node, Call) and self.node.function in (Function.WHERE, Function.DIVIDE, Function.LOG)
         )
 

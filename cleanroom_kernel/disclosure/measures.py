@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Recode, Value
+from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Lookup, Recode, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import Node, data_fields, digest, fold, postorder
 from cleanroom_kernel.plan.relations import (
@@ -202,8 +202,11 @@ Sources = dict[str, frozenset[str]]
 
 
 def _made_of(expressions: Iterable[Expression], sources: Sources) -> frozenset[str]:
-    read = {node.name for node in postorder(*expressions) if isinstance(node, Value)}
-    return frozenset[str]().union(*(sources[name] for name in read))
+    """An uploaded table is a source of its own: it says of each key what the expert chose."""
+    nodes = list(postorder(*expressions))
+    read = {node.name for node in nodes if isinstance(node, Value)}
+    brought = frozenset(f"uploaded {node.reference.identity}" for node in nodes if isinstance(node, Lookup))
+    return brought.union(*(sources[name] for name in read))
 
 
 def _sources(relation: Relation) -> Sources:
@@ -368,7 +371,7 @@ def step(node: Node, arguments: tuple[Measure, ...], columns: Identities, exactl
     if isinstance(node, Call):
         moving = None if exactly else _affine(node, arguments)
         return moving or Measure(_call(node, arguments))
-    if isinstance(node, (IsIn, Recode, Cast, Cut)):
+    if isinstance(node, (IsIn, Recode, Cast, Cut, Lookup)):
         return Measure(hashed(type(node).__name__, data_fields(node), _names(arguments)))
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.forms import forms_of
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Expression, Literal
+from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Lookup
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import children, postorder
 from cleanroom_kernel.plan.relations import Concat, Filter, Sort, Take
@@ -51,7 +51,11 @@ def _one_after_another(condition: Expression) -> list[Expression]:
 
 
 def _is_of_one_measure(of: Expression, over: Relation) -> bool:
-    """A length of stay beyond seven days is one condition, though a stay is made of two dates."""
+    """A length of stay beyond seven days is one condition, though a stay is made of two dates. What an uploaded table
+    says of a key is not: it holds as many conditions as the table has rows.
+    """
+    if any(isinstance(node, Lookup) for node in postorder(of)):
+        return False
     inputs = [child for child in children(of) if isinstance(child, Expression) and not isinstance(child, Literal)]
     found = forms_of((of, *inputs), over)
     if any(form.added for form in found):

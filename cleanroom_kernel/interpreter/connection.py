@@ -25,6 +25,7 @@ from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
 from cleanroom_kernel.protocol.messages import (
@@ -40,6 +41,8 @@ from cleanroom_kernel.protocol.messages import (
     ListRequests,
     Progress,
     Reply,
+    Upload,
+    Uploaded,
     VaultReplaced,
     Welcome,
     Withdraw,
@@ -101,6 +104,7 @@ class Connection:
         self._foreseen: list[tuple[Aggregate, tuple[str, ...]]] | None = None
         self._seeking = False
         self._settled: dict[str, tuple[Payload, Receipt]] = {}
+        self._uploaded: dict[str, Reference] = {}  # a new vault is given them again
         self.kept_back: OrderedDict[str, Aggregate] = OrderedDict()  # questions that the owner can be asked for
         self.receipts: list[Receipt] = []
         self.bulletin: Callable[[], Bulletin] = Unseen
@@ -140,6 +144,12 @@ class Connection:
                 raise Foresight
             payload, receipt = self._released(self._exchange(Export(number=self._next(), plan=encode(fit), name=name)))
         return self._expect(payload, Artifact), receipt
+
+    def upload(self, reference: Reference) -> None:
+        """Bring a public table to the vault, for the questions that look things up in it."""
+        with self._lock:
+            self._expect(self._exchange(Upload(number=self._next(), reference=reference)), Uploaded)
+            self._uploaded[reference.identity] = reference
 
     # -- requests to the owner ----------------------------------------------------------------------------------------
     def ask_owner(self, aggregate: Aggregate, reason: str, name: str | None = None) -> Standing:
@@ -241,6 +251,8 @@ class Connection:
             self._channel = Channel(line, Reply, limit=ANSWER_LIMIT)
             try:
                 self.welcome = self._expect(self._asked(self._hello()), Welcome)
+                for reference in self._uploaded.values():
+                    self._expect(self._asked(Upload(number=self._next(), reference=reference)), Uploaded)
             except (ChannelClosed, OSError):
                 continue  # this one is dead as well, and the server will say so
             return msgspec.structs.replace(word, at_work=at_work)

@@ -19,6 +19,7 @@ from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame, RowSet, method
 from cleanroom_kernel.interpreter.rehearsal import rehearse
 from cleanroom_kernel.interpreter.terms import call, known, negated
+from cleanroom_kernel.interpreter.uploads import Uploaded, UploadedColumn, merged
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Named, Value, type_of
 from cleanroom_kernel.plan.functions import Function
@@ -55,10 +56,14 @@ def merge(
     indicator: bool | str = False,
     validate: str | None = None,
 ) -> Any:
-    """pandas' merge of two tables of the room, or of one with a small public table."""
+    """pandas' merge of two tables of the room, or of one with a public table: a small one, or one that was uploaded."""
     if how not in ("inner", "left", "right", "outer"):
         raise HandleError(f"how={how!r} pairs rows of different patients.", suggestion="Merge on the patient's id.")
     left, right = _as_frame(left), _as_frame(right)
+    if isinstance(left, Uploaded) or isinstance(right, Uploaded):
+        if indicator:
+            raise HandleError("indicator= is not for an uploaded table.", suggestion="Its columns are missing there.")
+        return _with_uploaded(left, right, how, on or left_on, on or right_on, left_index or right_index, suffixes)
     if indicator:
         keys = {"on": on, "left_on": left_on, "right_on": right_on, "left_index": left_index}
         return _indicated(
@@ -220,7 +225,7 @@ def _as_frame(value: Any) -> Any:
         return value.to_frame()
     if isinstance(value, pd.Series):
         return value.to_frame()
-    if not isinstance(value, (Frame, pd.DataFrame)):
+    if not isinstance(value, (Frame, pd.DataFrame, Uploaded)):
         raise HandleError(f"merge takes two tables, not a {type(value).__name__}.")
     return value
 
@@ -246,6 +251,31 @@ def _with_public(left: Any, right: Any, how: str, left_on: Any, right_on: Any, s
         name = f"{label}{suffixes[1]}" if label in result._columns else label
         result[name] = left._column(mine).map(lookup[label].to_dict())
     return result if how == "left" else result[left._column(mine).isin(list(lookup.index))]
+
+
+def _with_uploaded(
+    left: Any, right: Any, how: str, left_on: Any, right_on: Any, by_index: bool, suffixes: Any
+) -> Frame:
+    """The table on the right; its key takes the place of an index."""
+    if isinstance(left, Uploaded):
+        left, right, left_on, right_on = right, left, right_on, left_on
+        how = {"right": "left", "left": "right"}.get(how, how)
+    if not isinstance(left, Frame):
+        raise HandleError("An uploaded table is joined to rows of the room.", suggestion="pd.merge of your own tables.")
+    theirs = right.keys if right_on is None or by_index else _listed_names(right_on)
+    if left_on is None and theirs != [name for name in theirs if name in left._columns]:
+        raise pd.errors.MergeError("No common columns to perform merge on.")
+    mine = theirs if left_on is None else _listed_names(left_on)
+    for label in mine:
+        if label not in left._columns:
+            raise KeyError(label)
+    if len(mine) != len(theirs):
+        raise ValueError("len(right_on) must equal len(left_on)")
+    return merged(left, right, how, mine, theirs, suffixes)
+
+
+def _listed_names(wanted: Any) -> list[Any]:
+    return list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
 
 
 @method(Frame, name="merge")
@@ -358,6 +388,8 @@ def _listed(values: Any) -> Any:
 @method(Column, name="map")
 def mapped(self: Column, func: Any = None, na_action: Any = None, **options: Any) -> Column:
     func = options.pop("arg", func)
+    if isinstance(func, UploadedColumn):
+        return func.of(self).rename(self.name)
     if isinstance(func, Column):
         return _map_by_key(self, func)
     return on_column(self, builders.map_, pd.Series.map, (func,), {"na_action": na_action} if na_action else {})

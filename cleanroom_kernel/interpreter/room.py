@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import CleanRoomError
 from cleanroom_kernel.interpreter.handles import Frame
 from cleanroom_kernel.interpreter.twins import Twins
+from cleanroom_kernel.interpreter.uploads import Uploaded, upload
 from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.plan.schema import Column, Role, SchemaError, TableSchema
@@ -101,6 +102,15 @@ class Room:
         from cleanroom_kernel.interpreter import sql  # with its parser, for those who use it
 
         return sql.run(self, query, dialect)
+
+    def upload(self, df: pd.DataFrame, name: str, key: str | Sequence[str] | None = None) -> Uploaded:
+        """Bring a public table of your own, to be joined by its key: `df.merge(reference, on="code", how="left")`.
+
+        One row per key; text, whole and other numbers and truth values; at most 20,000 rows and 100,000 cells. The key
+        is the first column, or the columns `key`. The owner reads in the log that you brought it. What the table says
+        is of your choice, so the policy treats it like numbers and lists that you write into the code.
+        """
+        return upload(df, name, key)
 
     @property
     def tables(self) -> dict[str, Frame]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import msgspec
 
 from cleanroom_kernel.plan import aggregates, expressions, models, relations
 from cleanroom_kernel.plan.nodes import Node, PlanError, data_fields, postorder, shape_of
+from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 
 MAX_BYTES = 2 * 2**20
@@ -68,8 +70,13 @@ def encode(root: Node) -> bytes:
     return body
 
 
-def decode(body: bytes, room: RoomSchema, wanted: type[Wanted]) -> Wanted:
-    """The plan in `body`, whose root must be a `wanted`. Raises PlanError, Forbidden or Limits, and nothing else."""
+def decode(
+    body: bytes, room: RoomSchema, wanted: type[Wanted], references: Mapping[str, Reference] | None = None
+) -> Wanted:
+    """The plan in `body`, whose root must be a `wanted`. Raises PlanError, Forbidden or Limits, and nothing else.
+
+    `references` are the uploaded tables that it may look things up in, by their identity.
+    """
     if len(body) > MAX_BYTES:
         raise Limits("The plan is too large.", rule="limits")
     try:
@@ -81,7 +88,7 @@ def decode(body: bytes, room: RoomSchema, wanted: type[Wanted]) -> Wanted:
     built: list[Node] = []
     depths: list[int] = []
     for row in rows:
-        node = _build(row, built, room)
+        node = _build(row, built, room, references or {})
         depth = 1 + max((depths[index] for index in row.positions()), default=0)
         if depth > MAX_DEPTH:
             raise Limits(f"The plan is deeper than {MAX_DEPTH} steps.", rule="limits")
@@ -103,7 +110,7 @@ class _Row(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=T
         return single + [index for indices in self.many.values() for index in indices]
 
 
-def _build(row: _Row, built: list[Node], room: RoomSchema) -> Node:
+def _build(row: _Row, built: list[Node], room: RoomSchema, references: Mapping[str, Reference]) -> Node:
     kind = KINDS.get(row.kind)
     if kind is None:
         raise PlanError("The plan has a node of a kind that does not exist.", rule="codec")
@@ -116,14 +123,35 @@ def _build(row: _Row, built: list[Node], room: RoomSchema) -> Node:
             return relations.Table(room[row.data["name"]])
         except SchemaError as unknown:
             raise PlanError(str(unknown), rule="schema") from None
-    try:
-        values: dict[str, Any] = msgspec.structs.asdict(msgspec.convert(row.data, _data_type(kind)))
-    except msgspec.ValidationError:
-        raise PlanError("The plan has a node with fields of the wrong type.", rule="codec") from None
+    values = _uploaded(row.data, references) if kind is expressions.Lookup else _plain(kind, row.data)
     values |= {name: None if index is None else built[index] for name, index in row.one.items()}
     values |= {name: tuple(built[index] for index in indices) for name, indices in row.many.items()}
     _check_children(kind, values)
     return kind(**values)
+
+
+def _plain(kind: type[Node], data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.structs.asdict(msgspec.convert(data, _data_type(kind)))
+    except msgspec.ValidationError:
+        raise PlanError("The plan has a node with fields of the wrong type.", rule="codec") from None
+    return found
+
+
+def _uploaded(data: dict[str, Any], references: Mapping[str, Reference]) -> dict[str, Any]:
+    """The plain fields of a Lookup, with the table in the place of its identity."""
+    identity, column = data.get("reference"), data.get("column")
+    if set(data) != {"reference", "column"} or not isinstance(identity, str):
+        raise PlanError("A look-up has a table and a column.", rule="codec")
+    if not isinstance(column, str | None):
+        raise PlanError("A look-up has a table and a column.", rule="codec")
+    if identity not in references:
+        raise PlanError(
+            "The question looks something up in a table that was not uploaded in this session.",
+            rule="uploads",
+            suggestion="Upload it again: room.upload(df, name='codes').",
+        )
+    return {"reference": references[identity], "column": column}
 
 
 @cache

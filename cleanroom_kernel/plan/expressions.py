@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from cleanroom_kernel.plan.functions import RULES, Function
+from cleanroom_kernel.plan.functions import RULES, Function, common
 from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, children, fold, postorder
+from cleanroom_kernel.plan.references import KEY_TYPES, Reference
 from cleanroom_kernel.plan.schema import Category, Column, DType, Role
 
 Constant = bool | int | float | str | None
@@ -127,12 +128,31 @@ class Cut(Expression, frozen=True, eq=False):
         _check_length(len(self.edges), "cut")
 
 
+class Lookup(Expression, frozen=True, eq=False):
+    """What `column` of an uploaded table says of the key `of`, null where it has no such key; without a `column`,
+    whether it has one. On the wire only the name of the content: the vault has what was uploaded before.
+    """
+
+    of: tuple[Expression, ...]
+    reference: Reference
+    column: str | None = None
+
+    def wire_fields(self) -> dict[str, str | None]:
+        return {"reference": self.reference.identity, "column": self.column}
+
+    def __post_init__(self) -> None:
+        if len(self.of) != len(self.reference.keys):
+            raise PlanError(f"The uploaded table {self.reference.name!r} has {len(self.reference.keys)} key columns.")
+        if self.column is not None:
+            self.reference[self.column]
+
+
 def _check_length(length: int, what: str) -> None:
     if length > MAX_VALUES:
         raise Forbidden(
             f"{length} values in {what}: the room takes at most {MAX_VALUES}.",
             rule="no public row vectors",
-            suggestion="Join an uploaded reference table on a declared category instead.",
+            suggestion="Bring the list as a table and merge it: reference = room.upload(df, name='codes').",
         )
 
 
@@ -184,6 +204,8 @@ def _type(node: Node, arguments: tuple[Field, ...], fields: Fields) -> Field:
         if not (arguments[0].dtype.is_numeric or arguments[0].dtype in (DType.DATETIME, DType.DURATION)):
             raise PlanError("Only numbers and dates can be cut into bins.")
         return Field(DType.STRING, categories=node.labels, ordered=True)
+    if isinstance(node, Lookup):
+        return _looked_up(node, arguments)
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 
@@ -259,6 +281,18 @@ def _recode(node: Recode, of: Field) -> Field:
         return Field(node.dtype)
     kept = tuple(value for value in of.categories or () if value not in node.old) if node.keep else ()
     return Field(node.dtype, categories=tuple(dict.fromkeys((*kept, *new))) or None)
+
+
+def _looked_up(node: Lookup, of: tuple[Field, ...]) -> Field:
+    for key, field in zip(node.reference.keys, of, strict=True):
+        if field.dtype not in KEY_TYPES and field.dtype is not DType.FLOAT:
+            raise PlanError(f"An uploaded table is joined on codes, not on {field.dtype.value}s.")
+        if common((key.dtype, field.dtype)) is None:
+            raise PlanError(f"Cannot join {field.dtype.value} to {key.dtype.value}.")
+    if node.column is None:
+        return Field(DType.BOOLEAN)
+    column = node.reference[node.column]
+    return Field(column.dtype, categories=column.categories)
 
 
 def _cast(node: Cast, of: Field) -> Field:

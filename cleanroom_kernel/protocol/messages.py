@@ -1,7 +1,7 @@
 """Messages of the inner borders: interpreter <-> vault, server <-> vault, and the server's word to an interpreter.
 
 Promise: closed unions of frozen values; whatever does not decode into one of them is not acted on. The interpreter is
-hostile: a request from it carries a number, plan bytes and short names, nothing else.
+hostile: a request from it carries a number, plan bytes and short names, or a public table of a bounded size.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import RequestId, Standing, Standings, Terms, Text
 from cleanroom_kernel.protocol.release import Artifact, Receipt, Refusal, Release, Withheld
@@ -84,7 +85,14 @@ class Collect(Struct, frozen=True, tag="collect", forbid_unknown_fields=True):
     request: RequestId
 
 
-InterpreterRequest = Hello | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect
+class Upload(Struct, frozen=True, tag="upload", forbid_unknown_fields=True):
+    """Bring a public table of the expert's, for the questions of this session to look things up in."""
+
+    number: RequestNumber
+    reference: Reference
+
+
+InterpreterRequest = Hello | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
 
 
 # -- vault -> interpreter ---------------------------------------------------------------------------------------------
@@ -100,6 +108,12 @@ class Welcome(Struct, frozen=True, tag="welcome", forbid_unknown_fields=True):
 
 class Foreseen(Struct, frozen=True, tag="foreseen", forbid_unknown_fields=True):
     rules: tuple[str, ...]
+
+
+class Uploaded(Struct, frozen=True, tag="uploaded", forbid_unknown_fields=True):
+    """The vault has the table. `identity` is what its content is called in plans."""
+
+    identity: str
 
 
 class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
@@ -118,7 +132,7 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer to request `number`; 0 where the request was too broken to have one. Progress may come before it."""
 
     number: int
-    answer: Welcome | Foreseen | Release | Withheld | Refusal | Standing | Standings | Progress
+    answer: Welcome | Foreseen | Release | Withheld | Refusal | Standing | Standings | Uploaded | Progress
 
 
 # -- server -> vault --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 from cleanroom_kernel.disclosure.ledger import Ledger
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
+from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import Terms
 from cleanroom_kernel.protocol.messages import FitLimits
@@ -17,7 +18,8 @@ from cleanroom_kernel.vault.engine import Engine
 @dataclass
 class Desk:
     """`cell` is the notebook cell that asks, as the server said last; `beside` are releases that an answer contains,
-    other than itself. All else stays for the session.
+    other than itself; `references` are the tables that the expert uploaded, by identity. All else stays for the
+    session.
     """
 
     room: RoomSchema
@@ -31,3 +33,4 @@ class Desk:
     fits: FitLimits = field(default_factory=FitLimits)
     terms: Terms = field(default_factory=Terms)
     beside: list[Release] = field(default_factory=list)
+    references: dict[str, Reference] = field(default_factory=dict)

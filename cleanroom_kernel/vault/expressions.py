@@ -25,6 +25,7 @@ from cleanroom_kernel.plan.expressions import (
     Fields,
     IsIn,
     Literal,
+    Lookup,
     Recode,
     Value,
     types_of,
@@ -35,6 +36,7 @@ from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.vault.columns import stored
 from cleanroom_kernel.vault.expressions_casts import cast, is_widening
 from cleanroom_kernel.vault.expressions_functions import MAKES_NAN, NATIVE, PASSES_NAN, PORTABLE, READS_TWICE
+from cleanroom_kernel.vault.expressions_references import looked_up
 from cleanroom_kernel.vault.expressions_terms import Native, Portable, Term, as_type, no_nan, sort_key
 from cleanroom_kernel.vault.pending import Pending, native
 from cleanroom_kernel.vault.values import NARWHALS, NoMatch, as_stored, converted, literal, matching
@@ -151,7 +153,7 @@ class _Stages:
     def _takes_columns(self, node: Node) -> bool:
         if isinstance(node, Call):
             return node.function in NATIVE or node.function in READS_TWICE
-        return isinstance(node, (IsIn, Recode)) or self._is_native(node)
+        return isinstance(node, (IsIn, Recode, Lookup)) or self._is_native(node)
 
     def _is_native(self, node: Node) -> bool:
         if isinstance(node, Cast):
@@ -215,6 +217,8 @@ def _portable(node: Node, inputs: tuple[Term, ...], field: Field) -> nw.Expr:
         return _is_in(inputs[0], node.values)
     if isinstance(node, Recode):
         return _recode(node, inputs[0])
+    if isinstance(node, Lookup):
+        return looked_up(node, inputs)
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 

@@ -40,12 +40,14 @@ from cleanroom_kernel.protocol.messages import (
     OpenFailed,
     Released,
     Reply,
+    Upload,
+    Uploaded,
     VaultNotice,
     Welcome,
     Withdraw,
 )
 from cleanroom_kernel.protocol.release import Answer, Artifact, Reason, Refusal, Release, Withheld
-from cleanroom_kernel.vault import asking
+from cleanroom_kernel.vault import asking, uploads
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
@@ -57,7 +59,7 @@ from cleanroom_kernel.vault.welcome import welcome
 Log = Callable[[str], None]
 Wanted = TypeVar("Wanted", bound=Node)
 Computed = TypeVar("Computed")
-Reaction = Welcome | Foreseen | Answer | Standing | Standings
+Reaction = Welcome | Foreseen | Answer | Standing | Standings | Uploaded
 
 MALFORMED = Refusal(Reason.MALFORMED, "protocol", "This is not a request of this room.", "")
 OVERSIZED = Refusal(
@@ -175,10 +177,12 @@ class Session:
             return asking.withdraw(request.request, self._desk)
         if isinstance(request, Collect):
             return asking.collect(request.request, self._desk)
+        if isinstance(request, Upload):
+            return uploads.take(request.reference, self._desk)
         raise AssertionError(f"unhandled request {type(request).__name__}")
 
     def _plan(self, body: bytes, wanted: type[Wanted]) -> Wanted:
-        return decode(body, self._desk.room, wanted)
+        return decode(body, self._desk.room, wanted, self._desk.references)
 
     def _computed(self, aggregate: Aggregate, compute: Callable[[], Computed]) -> Computed | Answer:
         """What fails on the data is a data-dependent no, and charged like one; so is what this process dies of."""

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from cleanroom_kernel.plan import relations as r
-from cleanroom_kernel.plan.expressions import Call, Cast, Cut, IsIn, Literal, Recode, Value, types_of
+from cleanroom_kernel.plan.expressions import Call, Cast, Cut, IsIn, Literal, Lookup, Recode, Value, types_of
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import children, postorder
 from cleanroom_kernel.plan.schema import DType
@@ -306,6 +306,16 @@ def cut(column, node):
     return pd.Series(labels, index=column.index, dtype=object)
 
 
+def looked_up(columns, node, dtype):
+    """Row by row, as Python's dictionaries have it."""
+    names = [key.values for key in node.reference.keys]
+    values = None if node.column is None else node.reference[node.column].values
+    known = dict(zip(zip(*names, strict=True), values or range(node.reference.n_rows), strict=True))
+    rows = list(zip(*(plain(column) for column in columns), strict=True))
+    found = [row in known if values is None else known.get(row) for row in rows]
+    return series(found, dtype, columns[0].index)
+
+
 def constant(node, index):
     made = series([comparable(node.value, node.dtype)] * len(index), node.dtype, index)
     made.attrs["literal"] = True
@@ -335,6 +345,8 @@ def evaluate(expression, frame, fields):
             result = is_in(inputs[0], of, node.values)
         elif isinstance(node, Recode):
             result = recode(inputs[0], of, node)
+        elif isinstance(node, Lookup):
+            result = looked_up(inputs, node, types[id(node)].dtype)
         elif isinstance(node, Cut):
             result = cut(inputs[0], node)
         result = shaped(result, types[id(node)])

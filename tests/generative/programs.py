@@ -12,10 +12,11 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from cleanroom_kernel.plan import relations as r
-from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Named, Recode, Value
+from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Lookup, Named, Recode, Value
 from cleanroom_kernel.plan.functions import RULES, Function
 from cleanroom_kernel.plan.models import Estimator, Fit, Method, Task
 from cleanroom_kernel.plan.nodes import PlanError
+from cleanroom_kernel.plan.references import KEY_TYPES, Attribute, Reference
 from cleanroom_kernel.plan.schema import DType, Role
 from tests.generative.room import GRADES, LABS, VALUES, VISITS, WARDS
 
@@ -84,6 +85,8 @@ def call_of(draw, fields, function: Function, depth: int, dtype: DType | None = 
 
 def others(fields, dtype: DType, depth: int) -> st.SearchStrategy[Expression]:
     made = [casts(fields, dtype, depth), recodes(fields, dtype, depth)]
+    if dtype in (DType.INTEGER, DType.FLOAT, DType.BOOLEAN, DType.STRING):
+        made.append(lookups(fields, dtype, depth))
     if dtype is DType.BOOLEAN:
         made.append(memberships(fields, depth))
     if dtype is DType.STRING:
@@ -122,6 +125,26 @@ def recodes(draw, fields, dtype: DType, depth: int) -> Expression:
     old = draw(st.lists(constants(of), max_size=4, unique=True))
     new = draw(st.lists(constants(dtype), min_size=len(old), max_size=len(old)))
     return Recode(draw(expressions(fields, of, depth - 1)), tuple(old), tuple(new), dtype, keep)
+
+
+@st.composite
+def lookups(draw, fields, dtype: DType, depth: int) -> Expression:
+    """In an uploaded table of one or two keys."""
+    types = draw(st.lists(st.sampled_from(KEY_TYPES), min_size=1, max_size=2))
+    row = st.tuples(*(constants(of).filter(lambda value: value is not None) for of in types))
+    rows = draw(st.lists(row, min_size=1, max_size=5, unique=True))
+    keys = tuple(
+        Attribute(f"k{place}", of, tuple(values)) for place, (of, *values) in enumerate(zip(types, *rows, strict=True))
+    )
+    values = draw(st.lists(constants(dtype), min_size=len(rows), max_size=len(rows)))
+    table = Reference("uploaded", keys, (Attribute("value", dtype, tuple(values)),))
+    column = None if dtype is DType.BOOLEAN and draw(st.booleans()) else "value"
+    of = tuple(draw(expressions(fields, draw(_joined_to(key)), depth - 1)) for key in types)
+    return Lookup(of, table, column)
+
+
+def _joined_to(key: DType) -> st.SearchStrategy[DType]:
+    return st.just(key) if key is DType.STRING else st.sampled_from([DType.INTEGER, DType.FLOAT])
 
 
 @st.composite

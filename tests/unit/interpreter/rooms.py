@@ -39,11 +39,12 @@ from cleanroom_kernel.protocol.messages import (
     ListRequests,
     Reply,
     Setting,
+    Upload,
     Welcome,
     Withdraw,
 )
 from cleanroom_kernel.protocol.release import Reason, Refusal
-from cleanroom_kernel.vault import asking
+from cleanroom_kernel.vault import asking, uploads
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
@@ -124,7 +125,9 @@ class Vault:
             return asking.withdraw(request.request, self.desk)
         if isinstance(request, Collect):
             return asking.collect(request.request, self.desk)
-        question = decode(request.plan, schema, Aggregate)
+        if isinstance(request, Upload):
+            return uploads.take(request.reference, self.desk)
+        question = decode(request.plan, schema, Aggregate, self.desk.references)
         if isinstance(request, AskOwner):
             return asking.ask_owner(request, question, self.desk)
         if isinstance(request, Foresee):
