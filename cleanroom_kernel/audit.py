@@ -198,9 +198,32 @@ class MessageRefused(Event, frozen=True, tag="message refused"):
 
 
 class PolicyChanged(Event, frozen=True, tag="policy changed"):
+    """Another policy is in force: the configuration file's at the server's start, or what an owner saved."""
+
     room: str
     preset: str
     settings: dict[str, bool | int | float | str]
+    by: str = ""  # an owner by name; "" for the file
+
+
+class PolicyRehearsed(Event, frozen=True, tag="policy rehearsed"):
+    """An owner has past questions judged again by a draft of a policy; nothing of it reaches an expert."""
+
+    by: str
+    preset: str
+    settings: dict[str, bool | int | float | str]
+
+
+class RehearsalEnded(Event, frozen=True, tag="rehearsal ended"):
+    """How a rehearsal ended, and what it found: numbers of questions."""
+
+    by: str
+    ending: str
+    questions: int
+    judged: int
+    passes: int
+    fails: int
+    changes: int
 
 
 class RequestMade(Event, frozen=True, tag="request made"):
@@ -274,6 +297,8 @@ AnyEvent = (
     | OutputDropped
     | MessageRefused
     | PolicyChanged
+    | PolicyRehearsed
+    | RehearsalEnded
     | RequestMade
     | RequestStep
     | InvitationMade
@@ -358,12 +383,24 @@ def entries(connection: sa.Connection, since: int = 0, limit: int | None = None)
         yield Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain)
 
 
+def last(connection: sa.Connection) -> int:
+    """Number of the last entry; 0 where there is none."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(_audit.c.sequence), 0))).scalar_one())
+
+
 def releases(connection: sa.Connection, since: int = 0, limit: int | None = None) -> Iterator[Entry]:
     """What left, after entry number `since`, oldest first."""
     is_release = sa.func.json_extract(_audit.c.body, "$.kind") == "released"
     chosen = sa.select(_audit).where(_audit.c.sequence > since, is_release).order_by(_audit.c.sequence).limit(limit)
     for row in connection.execute(chosen):
         yield Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain)
+
+
+def policies(connection: sa.Connection, since: int = 0) -> list[Entry]:
+    """Changes of the policy after entry number `since`, oldest first."""
+    is_change = sa.func.json_extract(_audit.c.body, "$.kind") == "policy changed"
+    chosen = sa.select(_audit).where(_audit.c.sequence > since, is_change).order_by(_audit.c.sequence)
+    return [Entry(row.sequence, row.time, _DECODER.decode(row.body), row.chain) for row in connection.execute(chosen)]
 
 
 def code_of(connection: sa.Connection, session: str, cell: str) -> str:
@@ -402,7 +439,15 @@ def engine(state: str | os.PathLike[str]) -> sa.Engine:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / DATABASE
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    made = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    return _ready(sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}))
+
+
+def scratch() -> sa.Engine:
+    """A database in this process's memory, gone with it: for what is only tried out."""
+    return _ready(sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool))
+
+
+def _ready(made: sa.Engine) -> sa.Engine:
     sa.event.listen(made, "connect", _prepare)
     sa.event.listen(made, "begin", _begin)
     create(made)

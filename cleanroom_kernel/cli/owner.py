@@ -15,6 +15,7 @@ from traitlets import TraitError
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.cli.preparing import prepare
 from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, Settings, load, template, write_new
+from cleanroom_kernel.disclosure.policy import RULEBOOK
 from cleanroom_kernel.server import auth, certificate
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.main import ConfigurationError, Server, serve
@@ -75,7 +76,7 @@ def serve_room(settings: Settings) -> int:
         print("Invite an expert with: cleanroom invite NAME. Stop with Ctrl-C.", flush=True)
 
     try:
-        asyncio.run(serve(server_config(settings), ready=ready, launcher=launcher))
+        asyncio.run(serve(server_config(settings), ready=ready, launcher=launcher, rulebook=RULEBOOK))
     except OSError as problem:
         raise CommandError(
             f"The server cannot listen: {problem.strerror or problem}. Is another one running? Set Server.port."

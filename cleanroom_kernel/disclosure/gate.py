@@ -44,7 +44,7 @@ from cleanroom_kernel.disclosure.display import (
     show_score,
 )
 from cleanroom_kernel.disclosure.judge import findings_on, passed
-from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.ledger import FAILED, Book, Facts, Ledger, Released
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_count
 from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
@@ -120,7 +120,7 @@ def fail(
     Without words of its own, about too few units to have any, it is a withheld answer like all others.
     """
     with ledger.book() as book:
-        named = question if refusal is None else f"{question} failed"
+        named = question if refusal is None else question + FAILED
         book.withhold(asker, named, title, ("failed",), policy)
     return WITHHELD if refusal is None else refusal
 

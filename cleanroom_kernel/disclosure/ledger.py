@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 
@@ -26,10 +27,12 @@ from cleanroom_kernel.disclosure.candidate import Asker, Footprint, Review
 from cleanroom_kernel.disclosure.comparisons import Claim, Comparisons, Draft, Judged
 from cleanroom_kernel.disclosure.footprint import Sketcher
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
-from cleanroom_kernel.disclosure.records import answers, charges, denials, metadata, numbers, releases
+from cleanroom_kernel.disclosure.records import answers, charges, denials, metadata, numbers, questions, releases
 from cleanroom_kernel.protocol.release import Payload, Receipt
 
 WINDOW = 30 * 24 * 3600  # seconds over which denials are counted
+FAILED = " failed"  # stands behind a question whose computation failed on the data
+MOST_PLAN = 2**16  # bytes of a compressed plan that is kept for rehearsals
 
 _PAYLOADS: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
 
@@ -51,6 +54,16 @@ class Facts(Struct, frozen=True):
 _FACTS = msgspec.msgpack.Decoder(Facts)
 
 
+class PolicyMoved(BaseException):
+    """The owner has put another policy in force: what was gathered under the last one is not judged by it any more.
+    No failure, which others might handle.
+    """
+
+    def __init__(self, entry: int, settings: dict[str, bool | int | float | str]) -> None:
+        super().__init__(entry)
+        self.entry, self.settings = entry, settings
+
+
 class Answered(Struct, frozen=True):
     """A question that was answered before."""
 
@@ -67,12 +80,28 @@ class Released(Struct, frozen=True):
     claims: list[Claim]
 
 
+class Asked(Struct, frozen=True):
+    """A question on its way to the gate: who asks, its identity, its plan, and the file's name where it is for one."""
+
+    asker: Asker
+    question: str
+    plan: bytes
+    file: str | None = None
+
+
 class Ledger:
     """The ledger of one room, as one vault sees it. `edition` names the state of the data: units of two editions are
-    not comparable, and an answer of one is none of the other.
+    not comparable, and an answer of one is none of the other. `clock` gives seconds since 1970.
     """
 
-    def __init__(self, database: sa.Engine, key: bytes, n_units: int, edition: str = "") -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        key: bytes,
+        n_units: int,
+        edition: str = "",
+        clock: Callable[[], float] = lambda: time.time(),
+    ) -> None:
         audit.create(database, metadata)
         airlock.create(database)
         self._database = database
@@ -80,6 +109,9 @@ class Ledger:
         self._edition = edition
         self.sketcher = Sketcher(key, n_units)
         self._comparisons = Comparisons(key, n_units, edition, self.sketcher)
+        self._clock = clock
+        self._asked: Asked | None = None
+        self._policy_looked_for: int | None = None
         self.n_units = n_units
         self.review: Review | None = None  # a question whose candidate goes to the owner instead of to the gate
 
@@ -99,20 +131,50 @@ class Ledger:
         finally:
             self.review = None
 
+    def watch_policy(self, entry: int) -> None:
+        """From now on every look at the ledger is one under the policy of this entry of the audit log, or raises
+        `PolicyMoved`.
+        """
+        self._policy_looked_for = entry
+
+    def _check_policy(self, connection: sa.Connection) -> None:
+        if self._policy_looked_for is None:
+            return
+        changes = audit.policies(connection, self._policy_looked_for)
+        if changes:
+            change = changes[-1].event
+            assert isinstance(change, audit.PolicyChanged), "a change of the policy"
+            raise PolicyMoved(changes[-1].sequence, {"preset": change.preset, **change.settings})
+        self._policy_looked_for = audit.last(connection)  # what is before it need not be looked at again
+
+    @contextmanager
+    def keeping(self, asked: Asked) -> Iterator[None]:
+        """While it lasts, this question is being answered: its plan is kept with the first look at the ledger."""
+        self._asked = asked
+        try:
+            yield
+        finally:
+            self._asked = None
+
     @contextmanager
     def book(self) -> Iterator[Book]:
         """The ledger, open for one decision. What was written is lost together if the decision fails."""
         with self._database.begin() as connection:
-            book = Book(connection, self._comparisons, self._edition)
+            self._check_policy(connection)
+            book = Book(connection, self._comparisons, self._edition, int(self._clock()))
+            if self._asked is not None:
+                book.keep(self._asked)
             yield book
+        self._asked = None
         book.adopt()
 
 
 class Book:
     """One transaction on the ledger."""
 
-    def __init__(self, connection: sa.Connection, comparisons: Comparisons, edition: str) -> None:
+    def __init__(self, connection: sa.Connection, comparisons: Comparisons, edition: str, now: int) -> None:
         self._connection = connection
+        self._now = now
         self._comparisons = comparisons
         self._edition = edition
         self._draft = Draft()
@@ -138,11 +200,11 @@ class Book:
 
     def denials_of(self, expert: str) -> int:
         """Answers withheld from an expert in the last 30 days."""
-        return self._number(sa.func.count(denials.c.id), *_recent(denials, expert))
+        return self._number(sa.func.count(denials.c.id), *self._recent(denials, expert))
 
     def suppressed_for(self, expert: str) -> int:
         """Cells suppressed in answers to an expert in the last 30 days."""
-        return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *_recent(answers, expert))
+        return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *self._recent(answers, expert))
 
     def charged(self, column: str) -> int:
         """Numbers of free measures that were released about a unit, as far as they are charged to a column."""
@@ -177,6 +239,24 @@ class Book:
         )
 
     # -- records ------------------------------------------------------------------------------------------------------
+    def keep(self, one: Asked) -> None:
+        """Write down what is asked, once for each expert."""
+        plan = zlib.compress(one.plan)
+        self._connection.execute(
+            questions.insert()
+            .prefix_with("OR IGNORE")
+            .values(
+                entry=audit.last(self._connection),
+                question=one.question,
+                expert=one.asker.expert,
+                session=one.asker.session,
+                cell=one.asker.cell,
+                time=self._now,
+                file=one.file,
+                plan=plan if len(plan) <= MOST_PLAN else None,
+            )
+        )
+
     def record(
         self,
         asker: Asker,
@@ -192,7 +272,7 @@ class Book:
             .values(
                 key=self._key(facts.question, policy),
                 expert=asker.expert,
-                time=int(time.time()),
+                time=self._now,
                 facts=msgspec.msgpack.encode(facts),
                 payload=msgspec.msgpack.encode(payload),
                 suppressed=facts.suppressed,
@@ -276,7 +356,7 @@ class Book:
         """Write down that an answer was withheld. Asked again, it costs nothing."""
         if not self.was_withheld(question, policy):
             self._connection.execute(
-                denials.insert().values(key=self._key(question, policy), expert=asker.expert, time=int(time.time()))
+                denials.insert().values(key=self._key(question, policy), expert=asker.expert, time=self._now)
             )
         audit.append(
             self._connection,
@@ -307,9 +387,8 @@ class Book:
         parts = (question, fingerprint(policy), self._edition)
         return blake2b(msgspec.msgpack.encode(parts), digest_size=20).digest()
 
-
-def _recent(table: sa.Table, expert: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return table.c.expert == expert, table.c.time > int(time.time()) - WINDOW
+    def _recent(self, table: sa.Table, expert: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return table.c.expert == expert, table.c.time > self._now - WINDOW
 
 
 def _as_rows(released: list[Released]) -> list[tuple[str, bool, list[Claim]]]:

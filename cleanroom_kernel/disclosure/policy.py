@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
-from traitlets import Bool, Enum, Float, HasTraits, Int, TraitError
+from traitlets import Bool, Enum, Float, HasTraits, Int, TraitError, TraitType
 
-Value = bool | int | float | str
+from cleanroom_kernel.protocol.policy import Field, Form, Kind, Rulebook, Settings, Value, Wrong
 
 
 class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,3 +193,60 @@ def settings(policy: PolicySnapshot) -> tuple[tuple[str, Value, str], ...]:
 def fingerprint(policy: PolicySnapshot) -> bytes:
     """Identity of a policy: an answer that was stored under another one is not used."""
     return msgspec.msgpack.encode(policy)
+
+
+# -- for who edits it -------------------------------------------------------------------------------------------------
+def form() -> Form:
+    traits = Policy.class_traits()
+    presets = {name: msgspec.structs.asdict(Policy.from_settings({"preset": name}).snapshot()) for name in PRESETS}
+    return Form(tuple(_field(name, traits[name]) for name in PolicySnapshot.__struct_fields__), presets)
+
+
+def _field(name: str, trait: TraitType[object, object]) -> Field:
+    kind: Kind = "truth" if isinstance(trait, Bool) else "number" if isinstance(trait, Float) else "whole"
+    if isinstance(trait, Enum):
+        return Field(name, "choice", str(trait.help), choices=tuple(trait.values or ()))
+    return Field(name, kind, str(trait.help), getattr(trait, "min", None), _most(trait))
+
+
+def _most(trait: TraitType[object, object]) -> float | None:
+    most = getattr(trait, "max", None)
+    return None if most is None or most == float("inf") else most
+
+
+def wrong(settings: Settings) -> tuple[Wrong, ...]:
+    """Everything that is wrong with a draft, setting by setting; nothing if it could be saved."""
+    fields = {field.name: field for field in form().fields}
+    found = []
+    for name, value in settings.items():
+        if name not in fields:
+            found.append(Wrong(name, "There is no such setting."))
+        elif not _fits(fields[name], value):
+            found.append(Wrong(name, f"{_wanted(fields[name])} is wanted."))
+    return tuple(found)
+
+
+def _fits(field: Field, value: Value) -> bool:
+    if field.kind == "truth":
+        return isinstance(value, bool)
+    if isinstance(value, bool) or (field.kind == "whole" and isinstance(value, float)):
+        return False
+    try:
+        Policy(**{field.name: value})
+    except TraitError:
+        return False
+    return True
+
+
+def _wanted(field: Field) -> str:
+    if field.kind == "choice":
+        return f"One of {', '.join(field.choices)}"
+    if field.kind == "truth":
+        return "Yes or no"
+    kind = "A whole number" if field.kind == "whole" else "A number"
+    if field.least is not None and field.most is not None:
+        return f"{kind} from {field.least:g} to {field.most:g}"
+    return kind if field.least is None else f"{kind} of at least {field.least:g}"
+
+
+RULEBOOK = Rulebook(form(), wrong)

@@ -76,3 +76,19 @@ denials = sa.Table(
     sa.Column("expert", sa.String, nullable=False, index=True),
     sa.Column("time", sa.Integer, nullable=False),
 )
+
+# What was asked, by whom first and after which entry of the audit log, which says what became of it: for rehearsals.
+questions = sa.Table(
+    "ledger_questions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("question", sa.String, nullable=False),
+    sa.Column("expert", sa.String, nullable=False),
+    sa.Column("session", sa.String, nullable=False),
+    sa.Column("cell", sa.String, nullable=False),
+    sa.Column("time", sa.Integer, nullable=False),
+    sa.Column("file", sa.String),  # name of the file, where a model is asked for as one
+    sa.Column("plan", sa.LargeBinary),  # the codec's bytes, compressed; null for one that is too large to be kept
+    sa.UniqueConstraint("question", "expert"),
+)

@@ -8,7 +8,7 @@ import enum
 
 from cleanroom_kernel.plan.bases import Aggregate, Relation, named_fields, value_field
 from cleanroom_kernel.plan.expressions import Constant, Expression, Field, Named, opaque
-from cleanroom_kernel.plan.nodes import Node, PlanError
+from cleanroom_kernel.plan.nodes import Node, PlanError, digest
 from cleanroom_kernel.plan.schema import DType
 
 
@@ -136,3 +136,8 @@ def output_fields(fit: Fit, method: Method, names: tuple[str, ...]) -> dict[str,
     if fit.task is Task.CLASSIFY and fit.target_field is not None:
         return {names[0]: fit.target_field}
     return {names[0]: Field(DType.FLOAT if fit.task is Task.REGRESS else DType.INTEGER)}
+
+
+def file_of(fit: Fit, name: str) -> str:
+    """Identity of the question for a model as a file of this name."""
+    return f"{name} of {digest(fit)}"

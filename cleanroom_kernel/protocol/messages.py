@@ -156,7 +156,8 @@ class Unsettled(Struct, frozen=True, forbid_unknown_fields=True):
 class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     """First message on a session's server link: where the prepared room lies, for whom, under which policy.
 
-    `policy` maps trait names of `disclosure.policy.Policy` to values, `preset` included. `state` is the directory that
+    `policy` maps trait names of `disclosure.policy.Policy` to values, `preset` included, and is in force since
+    `policy_entry` of the audit log; with null, no later one is looked for. `state` is the directory that
     holds the database of ledger and audit log and the vault's key; `room` the directory of prepared tables. `memory` is
     how many bytes the vault may have beside the tables that it maps, 0 for no limit.
     """
@@ -166,6 +167,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     room: str
     state: str
     policy: dict[str, bool | int | float | str]
+    policy_entry: int | None = None
     fits: FitLimits = FitLimits()
     terms: Terms = Terms()
     memory: int = 0

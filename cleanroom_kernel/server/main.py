@@ -31,6 +31,7 @@ from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
+from cleanroom_kernel.protocol.policy import Rulebook
 from cleanroom_kernel.server import app, auth, certificate, owner
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.auditing import Auditor
@@ -38,6 +39,8 @@ from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
+from cleanroom_kernel.server.policies import Policies
+from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
 from cleanroom_kernel.server.session import Host
 from cleanroom_kernel.server.sessions import Limits, Sessions
@@ -161,20 +164,22 @@ async def serve(
     launcher: Launcher,
     ready: Callable[[Address], None] | None = None,
     stop: asyncio.Event | None = None,
+    rulebook: Rulebook | None = None,
 ) -> None:
-    """Serve the room that `config` describes until `stop` is set, or SIGTERM or SIGINT arrives.
+    """Serve the room that `config` describes until `stop` is set, or SIGTERM or SIGINT arrives. Without a `rulebook`
+    the owner's port neither shows nor changes the policy.
 
     `launcher` has no default: that a room is served unconfined must be said by whoever serves it.
     """
     stop = stop or _stop_on_signals()
-    async with running(config, launcher) as address:
+    async with running(config, launcher, rulebook) as address:
         if ready is not None:
             ready(address)
         await stop.wait()
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
+async def running(config: Config, launcher: Launcher, rulebook: Rulebook | None = None) -> AsyncIterator[Address]:
     """A server, from its first open port to its last ended process."""
     server = Server(config=config)
     files = server.tls_files()
@@ -182,8 +187,9 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
     auth.create(engine)
     airlock.create(engine)
     auditor = Auditor(engine)
-    policy = _policy(config)
-    sessions = Sessions(_host(server, config, policy, auditor, launcher), server.snapshot_limits())
+    policies = Policies(server.room_name, auditor)
+    rehearsals = Rehearsals(launcher, auditor, server.room, server.state, Fits(config=config).snapshot())
+    sessions = Sessions(_host(server, config, policies, auditor, launcher), server.snapshot_limits())
     watches = [
         asyncio.create_task(sessions.watch_revocations()),
         asyncio.create_task(sessions.watch_age()),
@@ -193,7 +199,9 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
     room = owner.RoomFacts(
         schema=_schema(server),
         tier=launcher.tier,
-        policy=policy,
+        policies=policies,
+        rehearsals=rehearsals,
+        rulebook=rulebook,
         terms=Airlock(config=config).snapshot(),
         address=lambda: places[0],
     )
@@ -207,13 +215,14 @@ async def running(config: Config, launcher: Launcher) -> AsyncIterator[Address]:
     )
     places.append(address)
     try:
-        await auditor.transact(lambda connection: _note_opening(connection, server, policy))
+        await auditor.transact(lambda connection: _note_opening(connection, server, policies, _policy(config)))
         yield address
     finally:
         for http_server, _ in listening:
             http_server.stop()
         for watch in watches:
             watch.cancel()
+        await rehearsals.close()
         await sessions.end_all(Ending.STOPPED)
         auditor.note(audit.RoomClosed(server.room_name))
         auditor.close()
@@ -244,7 +253,7 @@ def _listen(
     return listening
 
 
-def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Auditor, launcher: Launcher) -> Host:
+def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, launcher: Launcher) -> Host:
     rules = OutputPolicy(config=config).snapshot()
     fits = Fits(config=config).snapshot()
 
@@ -256,7 +265,8 @@ def _host(server: Server, config: Config, policy: dict[str, Any], auditor: Audit
             expert=expert,
             room=server.room,
             state=server.state,
-            policy=policy,
+            policy=policies.current.written,
+            policy_entry=policies.current.entry,
             fits=fits,
             terms=terms,
         )
@@ -316,19 +326,8 @@ def _policy(config: Config) -> dict[str, Any]:
     return dict(config.Policy) if "Policy" in config else {}
 
 
-def _note_opening(connection: Any, server: Server, policy: dict[str, Any]) -> None:
-    """A policy other than the last one is an event of its own."""
-    last = None
-    for entry in audit.entries(connection):
-        if isinstance(entry.event, audit.PolicyChanged):
-            last = entry.event
-    changed = audit.PolicyChanged(
-        room=server.room_name,
-        preset=str(policy.get("preset", "standard")),
-        settings={name: value for name, value in policy.items() if name != "preset"},
-    )
-    if changed != last:
-        audit.append(connection, changed)
+def _note_opening(connection: Any, server: Server, policies: Policies, file: dict[str, Any]) -> None:
+    policies.begin(connection, file)
     address = f"{server.ip}:{server.port}"
     audit.append(connection, audit.RoomOpened(server.room_name, version("cleanroom-kernel"), address))
 

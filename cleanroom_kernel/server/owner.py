@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -20,9 +19,12 @@ from cleanroom_kernel import audit
 from cleanroom_kernel.audit import Ending, Entry, Verification
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import Terms
-from cleanroom_kernel.server import auth, reviewing
+from cleanroom_kernel.protocol.policy import Rulebook
+from cleanroom_kernel.server import auth, policies, reviewing
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.app import Door, Handler, Nothing
+from cleanroom_kernel.server.policies import Policies
+from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.session import Session
 from cleanroom_kernel.server.sessions import Sessions
 
@@ -114,7 +116,9 @@ class RoomFacts(Struct, frozen=True):
 
     schema: RoomSchema | None
     tier: str
-    policy: dict[str, Any]
+    policies: Policies
+    rehearsals: Rehearsals
+    rulebook: Rulebook | None
     terms: Terms
     address: Callable[[], Address]
 
@@ -208,8 +212,8 @@ class OwnersRoom(OwnerHandler):
                 version=version("cleanroom-kernel"),
                 address=f"{address.host}:{address.port}",
                 tier=facts.tier,
-                preset=str(facts.policy.get("preset", "standard")),
-                settings={name: value for name, value in facts.policy.items() if name != "preset"},
+                preset=facts.policies.current.preset,
+                settings=facts.policies.current.settings,
                 terms=facts.terms,
                 schema=facts.schema,
             )
@@ -259,9 +263,13 @@ def make(door: Door, sessions: Sessions, facts: RoomFacts) -> web.Application:
             (r"/owner/api/experts", OwnerExperts),
             (r"/owner/api/experts/revoke", OwnerRevocation),
             *reviewing.ROUTES,
+            *policies.ROUTES,
         ],
         default_handler_class=Nothing,
         door=door,
         sessions=sessions,
         facts=facts,
+        policies=facts.policies,
+        rehearsals=facts.rehearsals,
+        rulebook=facts.rulebook,
     )

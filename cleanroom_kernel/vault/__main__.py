@@ -1,4 +1,5 @@
-"""The vault's two processes: `session` answers one interpreter, `prepare` lays out a room's tables.
+"""The vault's processes: `session` answers one interpreter, `prepare` lays out a room's tables, `rehearse` has past
+questions judged by a draft of a policy.
 
 Promise: what reaches standard error is our own words. No other process of the same user can read this one's memory.
 """
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log, output = silence("vault")
     if options.command == "prepare":
         return _prepare(log, output)
+    if options.command == "rehearse":
+        return _rehearse(options, log)
     return _session(options, log)
 
 
@@ -40,6 +43,17 @@ def _session(options: argparse.Namespace, log: Callable[[str], None]) -> int:
             socket.socket(fileno=options.supply_fd),
             log,
         )
+    except FAILURES as error:
+        log(described(error))
+        return 1
+    return 0
+
+
+def _rehearse(options: argparse.Namespace, log: Callable[[str], None]) -> int:
+    from cleanroom_kernel.vault.rehearsing import serve
+
+    try:
+        serve(socket.socket(fileno=options.server_fd), log)
     except FAILURES as error:
         log(described(error))
         return 1
@@ -67,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     session.add_argument("--interpreter-fd", type=int, required=True)
     session.add_argument("--server-fd", type=int, required=True)
     session.add_argument("--supply-fd", type=int, required=True, help="where the server hands over lines to workers")
+    rehearsal = commands.add_parser("rehearse", help="judge past questions by the draft that the server sends")
+    rehearsal.add_argument("--server-fd", type=int, required=True)
     commands.add_parser("prepare", help="read a job as JSON on standard input, prepare a room, report as JSON")
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,4 +34,5 @@ class Desk:
     fits: FitLimits = field(default_factory=FitLimits)
     terms: Terms = field(default_factory=Terms)
     beside: list[Release] = field(default_factory=list)
+    furnished: Callable[[PolicySnapshot], tuple[Engine, Any]] | None = None  # engine and learners for another policy
     references: dict[str, Reference] = field(default_factory=dict)

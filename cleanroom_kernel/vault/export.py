@@ -15,7 +15,7 @@ from cleanroom_kernel.disclosure.candidate import ModelCandidate
 from cleanroom_kernel.disclosure.gate import decide, recall
 from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
-from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.plan.models import Fit, file_of
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.protocol.release import Answer, Artifact, Release
 from cleanroom_kernel.vault.desk import Desk
@@ -35,7 +35,7 @@ def export(fit: Fit, name: str, desk: Desk) -> Answer:
 
 def question_of(fit: Fit, name: str) -> tuple[str, str]:
     """Identity of the question for such a file, and its words."""
-    return f"{name} of {digest(fit)}", f"file of {describe(fit)}"
+    return file_of(fit, name), f"file of {describe(fit)}"
 
 
 def _export(fit: Fit, name: str, desk: Desk) -> Answer:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure.borders import Borders
-from cleanroom_kernel.disclosure.ledger import Ledger
-from cleanroom_kernel.disclosure.policy import Policy, PolicyError
+from cleanroom_kernel.disclosure.ledger import Ledger, PolicyMoved
+from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
 from cleanroom_kernel.protocol.messages import FitLimits, Open, WorkerWanted
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
@@ -32,11 +33,18 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
     key = room_key(opening.state)
     ledger = Ledger(audit.engine(opening.state), key, tables.n_units, tables.edition)
     settle(opening.unsettled, policy, ledger)
-    seeds = Seeds(key if policy.keyed_seeds else None)
-    learners = LateLearners(seeds, ledger.borders(policy), lines, supply, opening.fits)
+    if opening.policy_entry is not None:
+        ledger.watch_policy(opening.policy_entry)
+
+    def furnished(policy: PolicySnapshot) -> tuple[Engine, LateLearners]:
+        seeds = Seeds(key if policy.keyed_seeds else None)
+        learners = LateLearners(seeds, lambda: _learners(seeds, ledger.borders(policy), lines, supply, opening.fits))
+        return Engine(tables, seeds, lambda predict, engine: learners.predict(predict, engine)), learners
+
+    engine, learners = furnished(policy)
     return Desk(
         room=tables.schema,
-        engine=Engine(tables, learners.seeds, lambda predict, engine: learners.predict(predict, engine)),
+        engine=engine,
         learners=learners,
         policy=policy,
         ledger=ledger,
@@ -44,24 +52,36 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
         session=opening.session,
         fits=opening.fits,
         terms=opening.terms,
+        furnished=furnished,
     )
 
 
-class LateLearners:
-    """The session's `Learners`, made when they are first used: scikit-learn takes longer to load than all the rest."""
+def adopt(moved: PolicyMoved, desk: Desk) -> None:
+    """From now on the desk answers under the policy that the owner has put in force."""
+    policy = Policy.from_settings(moved.settings).snapshot()
+    assert desk.furnished is not None, "a desk whose ledger looks for policies"
+    desk.engine, desk.learners = desk.furnished(policy)
+    desk.policy = policy
+    desk.ledger.watch_policy(moved.entry)
 
-    def __init__(self, seeds: Seeds, borders: Borders, lines: Lines, supply: socket.socket, limits: FitLimits) -> None:
+
+class LateLearners:
+    """A session's `Learners`, made when they are first used: scikit-learn takes longer to load than all the rest."""
+
+    def __init__(self, seeds: Seeds, make: Callable[[], Any]) -> None:
         self.seeds = seeds
-        self._borders = borders
-        self._lines, self._supply, self._limits = lines, supply, limits
+        self._make = make
         self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         if self._made is None:
-            self._lines.notify(WorkerWanted())  # it loads scikit-learn while we do
-            from cleanroom_kernel.vault.fitting import Workers
-            from cleanroom_kernel.vault.learners import Learners
-
-            workers = Workers(self._lines, self._supply, self._limits)
-            self._made = Learners(self.seeds, self._borders, workers)
+            self._made = self._make()
         return getattr(self._made, name)
+
+
+def _learners(seeds: Seeds, borders: Borders, lines: Lines, supply: socket.socket, limits: FitLimits) -> Any:
+    lines.notify(WorkerWanted())  # it loads scikit-learn while we do
+    from cleanroom_kernel.vault.fitting import Workers
+    from cleanroom_kernel.vault.learners import Learners
+
+    return Learners(seeds, borders, Workers(lines, supply, limits))

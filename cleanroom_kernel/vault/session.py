@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from cleanroom_kernel.disclosure.candidate import Asker
 from cleanroom_kernel.disclosure.gate import fail, refuse
+from cleanroom_kernel.disclosure.ledger import Asked, PolicyMoved
 from cleanroom_kernel.disclosure.rules import foresee
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import Limits, decode
-from cleanroom_kernel.plan.models import Fit
+from cleanroom_kernel.plan.models import Fit, file_of
 from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, digest
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import BadFrame
@@ -52,7 +53,7 @@ from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
-from cleanroom_kernel.vault.opening import OpeningError, open_desk
+from cleanroom_kernel.vault.opening import OpeningError, adopt, open_desk
 from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.welcome import welcome
 
@@ -147,30 +148,37 @@ class Session:
 
     def _reaction(self, request: InterpreterRequest) -> Reaction:
         try:
-            try:
-                return self._answered(request)
-            except PlanError as error:
-                return self._refused(refusal_of(error))
+            while True:
+                try:
+                    return self._settled(request)
+                except PolicyMoved as moved:
+                    adopt(moved, self._desk)
         except FAILURES as error:  # of ours, as in writing an answer down
             self._log(described(error))
             return FAILED
+
+    def _settled(self, request: InterpreterRequest) -> Reaction:
+        try:
+            return self._answered(request)
+        except PlanError as error:
+            return self._refused(refusal_of(error))
 
     def _answered(self, request: InterpreterRequest) -> Reaction:
         if isinstance(request, Hello):
             return welcome(self._desk) if request.version == VERSION else VERSIONS
         if isinstance(request, Disclose):
             aggregate = self._plan(request.plan, Aggregate)
-            return self._computed(aggregate, lambda: answer(aggregate, self._desk))
+            return self._computed(request, aggregate, lambda: answer(aggregate, self._desk))
         if isinstance(request, Foresee):
             return Foreseen(foresee(self._plan(request.plan, Aggregate), self._desk.policy))
         if isinstance(request, Export):
             from cleanroom_kernel.vault.export import export  # loads scikit-learn, see LateLearners
 
             fit = self._plan(request.plan, Fit)
-            return self._computed(fit, lambda: export(fit, request.name, self._desk))
+            return self._computed(request, fit, lambda: export(fit, request.name, self._desk))
         if isinstance(request, AskOwner):
             aggregate = self._plan(request.plan, Aggregate)
-            return self._computed(aggregate, lambda: asking.ask_owner(request, aggregate, self._desk))
+            return self._computed(request, aggregate, lambda: asking.ask_owner(request, aggregate, self._desk))
         if isinstance(request, ListRequests):
             return asking.requests_of(self._desk)
         if isinstance(request, Withdraw):
@@ -184,18 +192,27 @@ class Session:
     def _plan(self, body: bytes, wanted: type[Wanted]) -> Wanted:
         return decode(body, self._desk.room, wanted, self._desk.references)
 
-    def _computed(self, aggregate: Aggregate, compute: Callable[[], Computed]) -> Computed | Answer:
+    def _computed(
+        self, request: Disclose | Export | AskOwner, aggregate: Aggregate, compute: Callable[[], Computed]
+    ) -> Computed | Answer:
         """What fails on the data is a data-dependent no, and charged like one; so is what this process dies of."""
         self._has_begun = True
         self._notify(Began(self._desk.cell, digest(aggregate), describe(aggregate)))
         try:
-            return compute()
+            with self._desk.ledger.keeping(self._asked(request, aggregate)):
+                return compute()
         except PlanError:
             raise
         except FAILURES as error:
             self._log(described(error))
             desk = self._desk
             return fail(self._asker(), digest(aggregate), describe(aggregate), FAILED, desk.policy, desk.ledger)
+
+    def _asked(self, request: Disclose | Export | AskOwner, aggregate: Aggregate) -> Asked:
+        """For rehearsals of other policies."""
+        file = None if isinstance(request, Disclose) else request.name
+        question = file_of(aggregate, file) if isinstance(aggregate, Fit) and file is not None else digest(aggregate)
+        return Asked(self._asker(), question, request.plan, file)
 
     def _refused(self, refusal: Refusal) -> Refusal:
         """Written to the audit log, without the question: it was no valid one."""
