@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check lab lab-check format bench docs clean
+.PHONY: setup demo test check lab lab-check format bench kills docs clean
 
 setup: $(STAMP)
 
@@ -55,6 +55,13 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Kill -9 of every process of a session in turn, at moments drawn from SEED; records, budgets and answers are checked
+# after each round. The tests make one round for each process.
+ROUNDS ?= 100
+SEED ?= 0
+kills: setup
+	$(BIN)/python -m tests.integration.killing --rounds $(ROUNDS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache

@@ -45,14 +45,21 @@ def below(pid: int) -> list[int]:
     return sorted(found)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def is_one(pid: int, role: str) -> bool:
     """Whether a process is a vault, a worker or an interpreter, and not what confines it."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        alive = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-    return alive and WORDS[role] in words and "bwrap" not in words[0]
+    return is_alive(pid) and WORDS[role] in words and "bwrap" not in words[0]
 
 
 def processes(room: Served, role: str) -> list[int]:
