@@ -62,6 +62,8 @@ def is_steered(expression: Expression, over: Relation) -> bool:
     form = form_of(expression, over)
     if not form.field.dtype.is_numeric or form.constant in (0.0, 1.0):
         return False
+    if form.unknown:
+        return True
     return not (form.is_core and (form.natural or form.predicted or is_binary(form.field)))
 
 
@@ -123,6 +125,8 @@ def _made(relation: Relation, name: str, of: Form | None) -> Form:
     A value that the expert made missing is a zero in a sum, and rows that were joined to a few of them count for more:
     where patients could be chosen in this way, nothing is natural.
     """
+    if of is not None and of.unknown:
+        return msgspec.structs.replace(_free(relation, name), unknown=True)
     if (of is not None and not (of.natural and of.is_core and of.nulls)) or _multiplies_some(relation):
         return _condition_or_free(relation, name)
     loose, exactly = measures.identities(relation)[name], measures.identities(relation, exactly=True)[name]
@@ -170,6 +174,8 @@ def _is_unchosen(relation: Relation) -> bool:
 
 def _stacked(relation: Concat, name: str) -> Form:
     parts = [forms(part)[name] for part in relation.parts]
+    if any(part.unknown for part in parts):
+        return msgspec.structs.replace(_free(relation, name), unknown=True)
     if not all(part.natural and part.is_core for part in parts):
         return _condition_or_free(relation, name)
     if len({part.core for part in parts}) == 1:

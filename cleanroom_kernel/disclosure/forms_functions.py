@@ -1,6 +1,7 @@
 """Functions: the form of an expression from those of its arguments.
 
-Promise: `step` is total. A function without a rule here, and whatever a rule does not know, makes a free measure.
+Promise: `step` is total. A function without a rule here, and whatever a rule does not know, makes a free measure. What
+a row function answers is free, and so is everything that is made of it, a condition too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.forms_terms import Condition, Form, Forms, Term, crossed, is_binary, several, under
 from cleanroom_kernel.disclosure.measures import ROWS, Measure
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Cast, Expression, Field, Literal, Lookup, Recode, Value
+from cleanroom_kernel.plan.expressions import Call, Cast, Expression, Field, Literal, Lookup, Recode, RowFunction, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import children, data_fields
 from cleanroom_kernel.plan.schema import DType
@@ -83,6 +84,8 @@ def step(place: Place, arguments: tuple[Form, ...], columns: Forms) -> Form:
         return columns[node.name]
     if isinstance(node, Literal):
         return _literal(node, place)
+    if isinstance(node, RowFunction) or any(argument.unknown for argument in arguments):
+        return msgspec.structs.replace(place.free(arguments), nulls=False, unknown=True)
     if arguments and all(argument.is_literal for argument in arguments):
         return _folded(place, arguments)
     if isinstance(node, Cast) and _keeps_values(node, arguments[0]):

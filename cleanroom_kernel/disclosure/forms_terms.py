@@ -59,6 +59,7 @@ class Form(Struct, frozen=True, eq=False):
     functions: int = 0
     added: bool = False  # whether a natural measure is a sum or a difference of numbers
     predicted: bool = False  # whether the core is what a model predicted
+    unknown: bool = False  # whether a row function is in it, which may be any function of a patient
 
     @property
     def name(self) -> str:

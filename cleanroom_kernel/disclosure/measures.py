@@ -14,7 +14,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Lookup, Recode, Value
+from cleanroom_kernel.plan.expressions import (
+    Call,
+    Cast,
+    Cut,
+    Expression,
+    IsIn,
+    Literal,
+    Lookup,
+    Recode,
+    RowFunction,
+    Value,
+)
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import Node, data_fields, digest, fold, postorder
 from cleanroom_kernel.plan.relations import (
@@ -371,7 +382,7 @@ def step(node: Node, arguments: tuple[Measure, ...], columns: Identities, exactl
     if isinstance(node, Call):
         moving = None if exactly else _affine(node, arguments)
         return moving or Measure(_call(node, arguments))
-    if isinstance(node, (IsIn, Recode, Cast, Cut, Lookup)):
+    if isinstance(node, (IsIn, Recode, Cast, Cut, Lookup, RowFunction)):
         return Measure(hashed(type(node).__name__, data_fields(node), _names(arguments)))
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 

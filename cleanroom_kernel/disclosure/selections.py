@@ -16,13 +16,15 @@ from cleanroom_kernel.plan.relations import Concat, Filter, Sort, Take
 def is_mixed(over: Relation, keys: Iterable[Expression] = ()) -> bool:
     """Whether rows or groups are chosen by several columns at once in another way than one condition after another:
     whoever is positive, or one of these nine. So a group can be filled up until one patient decides if it is shown.
-    Stacked rows are those of one part or another, and the first rows of an order are chosen by all of its keys.
+    Stacked rows are those of one part or another, and the first rows of an order are chosen by all of its keys. What a
+    row function says can be all of that.
     """
     # The outermost first: what is known of a relation is known of all that it is made of.
     chosen = [(node.where, node.over) for node in reversed(list(postorder(over))) if isinstance(node, Filter)]
     conditions = [(part, relation) for where, relation in chosen for part in _one_after_another(where)]
     return any(
-        len(measures.decided_by(of, relation)) > 1 and not _is_of_one_measure(of, relation)
+        is_unknown(of, relation)
+        or (len(measures.decided_by(of, relation)) > 1 and not _is_of_one_measure(of, relation))
         for of, relation in (*conditions, *((key, over) for key in keys))
     ) or any(_is_joint(node) for node in postorder(over) if isinstance(node, (Concat, Take)) and node.has_units)
 
@@ -34,8 +36,15 @@ def _is_joint(relation: Concat | Take) -> bool:
         return len(chosen) > 1 and len(frozenset[str]().union(*chosen)) > 1
     orders = [node for node in postorder(relation) if isinstance(node, Sort)]
     return any(
-        len(frozenset[str]().union(*(measures.decided_by(key, node.over) for key in node.by))) > 1 for node in orders
+        len(frozenset[str]().union(*(measures.decided_by(key, node.over) for key in node.by))) > 1
+        or any(is_unknown(key, node.over) for key in node.by)
+        for node in orders
     )
+
+
+def is_unknown(of: Expression, over: Relation) -> bool:
+    """Whether a row function is in it, which may be any function of a patient."""
+    return forms_of((of,), over)[0].unknown
 
 
 def _one_after_another(condition: Expression) -> list[Expression]:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.bases import Aggregate, Relation
-from cleanroom_kernel.plan.expressions import Call, Cast, Cut, Expression, IsIn, Literal, Lookup, Named, Recode, Value
+from cleanroom_kernel.plan.expressions import (
+    Call,
+    Cast,
+    Cut,
+    Expression,
+    IsIn,
+    Literal,
+    Lookup,
+    Named,
+    Recode,
+    RowFunction,
+    Value,
+)
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.models import Fit, Inspect
 from cleanroom_kernel.plan.nodes import Node, fold, postorder
@@ -167,6 +179,8 @@ def _step(node: Node, inputs: tuple[str, ...], hidden: Hidden) -> str:
         return _short(f"{type(node).__name__.lower()}({inputs[0]})")
     if isinstance(node, Lookup):
         return _short(f"{node.column or 'a key'} of uploaded {node.reference.name}({', '.join(inputs)})")
+    if isinstance(node, RowFunction):
+        return _short(f"row function({', '.join(inputs)})")
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 

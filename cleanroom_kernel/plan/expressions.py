@@ -17,6 +17,10 @@ from cleanroom_kernel.plan.schema import Category, Column, DType, Role
 
 Constant = bool | int | float | str | None
 
+MAX_SOURCE = 20_000  # characters of a row function
+MAX_INPUTS = 64  # columns that one reads
+ROW_RESULTS = (DType.INTEGER, DType.FLOAT, DType.BOOLEAN, DType.STRING)
+
 MAX_VALUES = 1_000  # values in one `isin` or one mapping: code lists are longer than this rarely, lists of people often
 
 
@@ -147,6 +151,33 @@ class Lookup(Expression, frozen=True, eq=False):
             self.reference[self.column]
 
 
+class RowFunction(Expression, frozen=True, eq=False):
+    """What the expert's own function answers, called in a confined worker for each row by itself.
+
+    `source` is a module of constants and functions that ends with `answer` (`rowfunctions.language`); nothing here
+    reads it. Without `names` it is called with the one value of `arguments`, else with a row that has them by these
+    names. With `skips_missing` it is not called for a missing value. `dtype` is what it promises to answer.
+    """
+
+    source: str
+    arguments: tuple[Expression, ...]
+    dtype: DType
+    names: tuple[str, ...] = ()
+    skips_missing: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.source) <= MAX_SOURCE:
+            raise PlanError(f"A row function may have {MAX_SOURCE} characters.", rule="limits")
+        if self.dtype not in ROW_RESULTS:
+            raise PlanError(f"A row function cannot answer with a {self.dtype.value}.", rule="row functions")
+        if not 0 < len(self.arguments) <= MAX_INPUTS:
+            raise PlanError(f"A row function takes 1 to {MAX_INPUTS} columns.", rule="limits")
+        if len(set(self.names)) != (len(self.arguments) if self.names else 0) or (
+            not self.names and len(self.arguments) != 1
+        ):
+            raise PlanError("A row function takes one value, or a row of columns with names.", rule="row functions")
+
+
 def _check_length(length: int, what: str) -> None:
     if length > MAX_VALUES:
         raise Forbidden(
@@ -206,6 +237,8 @@ def _type(node: Node, arguments: tuple[Field, ...], fields: Fields) -> Field:
         return Field(DType.STRING, categories=node.labels, ordered=True)
     if isinstance(node, Lookup):
         return _looked_up(node, arguments)
+    if isinstance(node, RowFunction):
+        return Field(node.dtype)
     raise AssertionError(f"unhandled expression {type(node).__name__}")
 
 

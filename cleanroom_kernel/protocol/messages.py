@@ -153,6 +153,14 @@ class Unsettled(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
 
 
+class RowLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one run of a row function may take: bytes of memory beside its rows, and seconds; whether there are any."""
+
+    memory: int = 256 << 20
+    seconds: float = 20.0
+    permitted: bool = True
+
+
 class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     """First message on a session's server link: where the prepared room lies, for whom, under which policy.
 
@@ -169,6 +177,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     policy: dict[str, bool | int | float | str]
     policy_entry: int | None = None
     fits: FitLimits = FitLimits()
+    rows: RowLimits = RowLimits()
     terms: Terms = Terms()
     memory: int = 0
     unsettled: tuple[Unsettled, ...] = ()

@@ -8,7 +8,8 @@ computed once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import narwhals as nw
@@ -16,13 +17,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Expression, Named, Value
+from cleanroom_kernel.plan.expressions import Expression, Field, Named, RowFunction, Value
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.relations import Predict, Table
 from cleanroom_kernel.vault.columns import ROW, check_reserved, stored
-from cleanroom_kernel.vault.expressions import names_in, project
+from cleanroom_kernel.vault.expressions import Caller, names_in, project
 from cleanroom_kernel.vault.pending import collected
 from cleanroom_kernel.vault.relations import RULES, inputs_of
+from cleanroom_kernel.vault.rowcalls import NO_ROW_FUNCTIONS
 from cleanroom_kernel.vault.rows import Names, Rows, hidden, kept_columns
 from cleanroom_kernel.vault.seeds import Seeds
 from cleanroom_kernel.vault.store import BUDGET, Kept, RowNumbers, Store, in_order
@@ -32,12 +34,22 @@ Predictor = Callable[[Predict, "Engine"], NDArray[Any]]
 
 
 class Engine:
-    """`predictor` gives a fitted model's answers: an array with one row per row of `over`, in row order."""
+    """`predictor` gives a fitted model's answers: an array with one row per row of `over`, in row order. `caller`
+    calls row functions.
+    """
 
-    def __init__(self, tables: Tables, seeds: Seeds, predictor: Predictor, budget: int = BUDGET) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        seeds: Seeds,
+        predictor: Predictor,
+        budget: int = BUDGET,
+        caller: Caller = NO_ROW_FUNCTIONS,
+    ) -> None:
         self.tables = tables
         self.seeds = seeds
         self._predictor = predictor
+        self._caller = caller
         self._store = Store(budget)
 
     # -- what the rest of the vault asks ------------------------------------------------------------------------------
@@ -76,6 +88,16 @@ class Engine:
             self._store.put(key, found, found.nbytes)
         return found
 
+    def answers(self, function: RowFunction, fields: Sequence[Field], columns: Sequence[pl.Series]) -> pl.Series:
+        """The same rows are asked about once: a question looks at its rows several times."""
+        content = pl.DataFrame([column.alias(str(place)) for place, column in enumerate(columns)]).hash_rows()
+        key = f"answers {digest(function)} {blake2b(content.to_numpy().tobytes(), digest_size=20).hexdigest()}"
+        found: pl.Series | None = self._store.get(key)
+        if found is None:
+            found = self._caller.answers(function, fields, columns)
+            self._store.put(key, found, found.estimated_size())
+        return found
+
     # -- evaluation ---------------------------------------------------------------------------------------------------
     def _computed(self, relation: Relation, outputs: dict[str, Expression]) -> Kept:
         kept: Kept | None = self._store.get(digest(relation))
@@ -83,7 +105,7 @@ class Engine:
         if kept is not None and not missing:
             return kept
         rows = self._evaluate(relation, frozenset(names_in(missing.values())))
-        pending = project(rows.pending, relation.fields, missing, hidden(relation))
+        pending = project(rows.pending, relation.fields, missing, hidden(relation), self)
         return self._store.add(digest(relation), collected(pending.frame), rows.bound)
 
     def _ordered(self, relation: Relation, outputs: dict[str, Expression]) -> pl.DataFrame:

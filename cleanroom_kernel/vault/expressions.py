@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import narwhals as nw
 import numpy as np
@@ -27,6 +27,7 @@ from cleanroom_kernel.plan.expressions import (
     Literal,
     Lookup,
     Recode,
+    RowFunction,
     Value,
     types_of,
 )
@@ -38,7 +39,7 @@ from cleanroom_kernel.vault.expressions_casts import cast, is_widening
 from cleanroom_kernel.vault.expressions_functions import MAKES_NAN, NATIVE, PASSES_NAN, PORTABLE, READS_TWICE
 from cleanroom_kernel.vault.expressions_references import looked_up
 from cleanroom_kernel.vault.expressions_terms import Native, Portable, Term, as_type, no_nan, sort_key
-from cleanroom_kernel.vault.pending import Pending, native
+from cleanroom_kernel.vault.pending import Pending, collected, native
 from cleanroom_kernel.vault.values import NARWHALS, NoMatch, as_stored, converted, literal, matching
 
 FUNCTIONS: dict[Function, Portable | Native] = {**PORTABLE, **NATIVE}
@@ -51,14 +52,26 @@ def names_in(expressions: Iterable[Expression]) -> set[str]:
     return {node.name for node in postorder(*expressions) if isinstance(node, Value)}
 
 
+class Caller(Protocol):
+    """Who calls row functions."""
+
+    def answers(self, function: RowFunction, fields: Sequence[Field], columns: Sequence[pl.Series]) -> pl.Series:
+        """What a row function answers for rows of its inputs, of the types `fields`."""
+
+
 def project(
-    pending: Pending, fields: Fields, outputs: Mapping[str, Expression], keep: Sequence[str], keys: Sequence[str] = ()
+    pending: Pending,
+    fields: Fields,
+    outputs: Mapping[str, Expression],
+    keep: Sequence[str],
+    caller: Caller,
+    keys: Sequence[str] = (),
 ) -> Pending:
     """The columns `keep` as they are, and `outputs` by their names, all computed from the columns before.
 
     Outputs named in `keys` are made fit for putting rows in order: an ordered category becomes its place.
     """
-    pending, terms = compute(pending, fields, tuple(outputs.values()), keep)
+    pending, terms = compute(pending, fields, tuple(outputs.values()), keep, caller)
     finished = [
         (sort_key(term) if name in keys else term.expression).alias(name)
         for name, term in zip(outputs, terms, strict=True)
@@ -67,21 +80,41 @@ def project(
 
 
 def compute(
-    pending: Pending, fields: Fields, expressions: tuple[Expression, ...], keep: Sequence[str]
+    pending: Pending, fields: Fields, expressions: tuple[Expression, ...], keep: Sequence[str], caller: Caller
 ) -> tuple[Pending, list[Term]]:
     """A term for each expression, over a frame that has the columns `keep` and whatever the terms read."""
     stages = _Stages(fields, expressions)
     columns = list(dict.fromkeys((*keep, *map(stored, sorted(names_in(expressions))))))
+    there: list[str] = []
     for made, alive in stages.temporaries():
-        pending = _with_temporaries(pending, made)
+        if any(isinstance(temporary, _RowCall) for _, temporary in made):
+            pending = Pending.of(collected(pending.frame.select(*columns, *there)))
+        pending = _with_temporaries(pending, made, caller)
         pending = pending.then(pending.frame.select(*columns, *alive))
+        there = alive
     return pending, [stages.term(expression) for expression in expressions]
 
 
-Temporary = tuple[str, Any]  # name of the column, and a Narwhals or a Polars expression
+class _RowCall(NamedTuple):
+    """A row function over columns that are there."""
+
+    function: RowFunction
+    fields: tuple[Field, ...]
+    columns: tuple[str, ...]
 
 
-def _with_temporaries(pending: Pending, stage: list[Temporary]) -> Pending:
+Temporary = tuple[str, Any]  # name of the column, and a Narwhals or a Polars expression, or a row call
+
+
+def _with_temporaries(pending: Pending, stage: list[Temporary], caller: Caller) -> Pending:
+    calls = [(name, made) for name, made in stage if isinstance(made, _RowCall)]
+    if calls:
+        frame = collected(pending.frame)
+        answers = [
+            caller.answers(call.function, call.fields, [frame.get_column(of) for of in call.columns]).alias(name)
+            for name, call in calls
+        ]
+        pending = Pending.of(frame.with_columns(answers))
     portable = [made.alias(name) for name, made in stage if isinstance(made, nw.Expr)]
     other = [made.alias(name) for name, made in stage if isinstance(made, pl.Expr)]
     if portable:
@@ -153,7 +186,7 @@ class _Stages:
     def _takes_columns(self, node: Node) -> bool:
         if isinstance(node, Call):
             return node.function in NATIVE or node.function in READS_TWICE
-        return isinstance(node, (IsIn, Recode, Lookup)) or self._is_native(node)
+        return isinstance(node, (IsIn, Recode, Lookup, RowFunction)) or self._is_native(node)
 
     def _is_native(self, node: Node) -> bool:
         if isinstance(node, Cast):
@@ -170,7 +203,10 @@ class _Stages:
         stage = max((compiled.stage for compiled in inputs), default=0)
         depth = 1 + max((compiled.depth for compiled in inputs), default=0)
         reads = frozenset[str]().union(*(compiled.reads for compiled in inputs))
-        if self._is_native(node):
+        if isinstance(node, RowFunction):
+            of = tuple(self._types[id(child)] for child in node.arguments)
+            made: Any = _RowCall(node, of, tuple(self._compiled[id(child)].column for child in node.arguments))
+        elif self._is_native(node):
             made = _native(node, tuple(self._native_term(child) for child in children(node)))
         else:
             made = _portable(node, tuple(compiled.term for compiled in inputs), field)

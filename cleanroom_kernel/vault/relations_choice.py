@@ -23,12 +23,12 @@ _STRATUM = "v:stratum"
 
 
 # -- Sort and Take ----------------------------------------------------------------------------------------------------
-def _sort(relation: Sort, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _sort(relation: Sort, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     """Computed at once: a stable sort of rows in order is far quicker than one with ROW as its last key."""
     (rows,) = inputs
     keep = kept_columns(relation, needed)
     keys = {f"o:{number}": expression for number, expression in enumerate(relation.by)}
-    pending = project(rows.pending, relation.over.fields, keys, keep, keys=tuple(keys))
+    pending = project(rows.pending, relation.over.fields, keys, keep, context, keys=tuple(keys))
     frame = in_order(collected(pending.frame), rows.bound)
     ordered = frame.sort(*keys, descending=list(relation.descending), nulls_last=True, maintain_order=True)
     return _renumbered(ordered.select(keep))
@@ -68,7 +68,7 @@ def _split(relation: Split, inputs: tuple[Rows, ...], needed: Names, context: Co
 
     def draw() -> RowNumbers:
         outputs = {} if relation.stratify is None else {_STRATUM: relation.stratify}
-        pending = project(rows.pending, relation.over.fields, outputs, hidden(relation))
+        pending = project(rows.pending, relation.over.fields, outputs, hidden(relation), context)
         frame = in_order(collected(pending.frame), rows.bound)
         units = frame.get_column(UNIT).to_numpy() if relation.has_units else np.arange(frame.height, dtype=np.int32)
         classes = None

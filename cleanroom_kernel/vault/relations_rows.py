@@ -33,10 +33,10 @@ def _table(relation: Table, _: tuple[Rows, ...], needed: Names, context: Context
     return Rows(Pending(lazy), bound=frame.height, most=frame.height)
 
 
-def _filter(relation: Filter, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _filter(relation: Filter, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
     keep = kept_columns(relation, needed)
-    pending, (condition,) = compute(rows.pending, relation.over.fields, (relation.where,), keep)
+    pending, (condition,) = compute(rows.pending, relation.over.fields, (relation.where,), keep, context)
     # What comes out constant has no length of its own to filter by.
     where = condition.expression & ~nw.col(ROW).is_null()
     return rows.with_pending(pending.then(pending.frame.filter(where).select(*keep), operations=2))
@@ -50,21 +50,21 @@ def _wanted(columns: tuple[Named, ...], needed: Names) -> list[Named]:
     return [column for column in columns if column.name in needed]
 
 
-def _select(relation: Select, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _select(relation: Select, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
     outputs = {stored(column.name): column.of for column in _wanted(relation.columns, needed)}
-    return rows.with_pending(project(rows.pending, relation.over.fields, outputs, hidden(relation)))
+    return rows.with_pending(project(rows.pending, relation.over.fields, outputs, hidden(relation), context))
 
 
 def _needs_of_select(relation: Select, needed: Names) -> tuple[Names, ...]:
     return (frozenset(names_in(column.of for column in _wanted(relation.columns, needed))),)
 
 
-def _assign(relation: Assign, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _assign(relation: Assign, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
     outputs = {stored(column.name): column.of for column in _wanted(relation.columns, needed)}
     keep = [column for column in kept_columns(relation, needed) if column not in outputs]
-    return rows.with_pending(project(rows.pending, relation.over.fields, outputs, keep))
+    return rows.with_pending(project(rows.pending, relation.over.fields, outputs, keep, context))
 
 
 def _needs_of_assign(relation: Assign, needed: Names) -> tuple[Names, ...]:

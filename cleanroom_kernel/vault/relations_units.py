@@ -77,12 +77,12 @@ REDUCTIONS: dict[Reduction, Callable[[str, Field], nw.Expr]] = {
 }
 
 
-def _per_unit(relation: PerUnit, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _per_unit(relation: PerUnit, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
     fields = relation.over.fields
     wanted = {f"v:{number}": column for number, column in enumerate(relation.columns) if column.name in needed}
     by = [stored(name) for name in dict.fromkeys(relation.by)]
-    pending = project(rows.pending, fields, _reduction_inputs(wanted), [*by, *hidden(relation)])
+    pending = project(rows.pending, fields, _reduction_inputs(wanted), [*by, *hidden(relation)], context)
 
     groups = _partition(relation.over, relation.by)
     identifiers = [nw.col(name).any_value().alias(name) for name in by if name not in groups]
@@ -158,7 +158,7 @@ WINDOWS: dict[WindowFunction, Callable[[Window, Field], nw.Expr]] = {
 }
 
 
-def _window(relation: Window, inputs: tuple[Rows, ...], needed: Names, _: Context) -> Rows:
+def _window(relation: Window, inputs: tuple[Rows, ...], needed: Names, context: Context) -> Rows:
     (rows,) = inputs
     if relation.name not in needed:
         return rows
@@ -167,7 +167,7 @@ def _window(relation: Window, inputs: tuple[Rows, ...], needed: Names, _: Contex
     keep = kept_columns(relation.over, (needed - {relation.name}) | set(relation.by))
     outputs: dict[str, Expression] = {} if relation.of is None else {_INPUT: relation.of}
     order = {f"o:{number}": Value(name) for number, name in enumerate(relation.order)}
-    pending = project(rows.pending, relation.over.fields, outputs | order, keep, keys=tuple(order))
+    pending = project(rows.pending, relation.over.fields, outputs | order, keep, context, keys=tuple(order))
 
     missing = {_missing(name): nw.col(name).is_null() for name in order}  # they come last
     frame = pending.frame.with_columns(**missing) if missing else pending.frame

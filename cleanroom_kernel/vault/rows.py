@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import narwhals as nw
@@ -11,6 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from cleanroom_kernel.plan.bases import Relation
+from cleanroom_kernel.plan.expressions import Field, RowFunction
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.vault.columns import ROW, UNIT, stored
 from cleanroom_kernel.vault.pending import Pending, collected, native
@@ -49,7 +50,7 @@ class Rows(Struct, frozen=True):
 
 
 class Context(Protocol):
-    """What the rules may use of the engine."""
+    """What the rules may use of the engine. Also the caller of row functions."""
 
     tables: Tables
     seeds: Seeds
@@ -59,6 +60,9 @@ class Context(Protocol):
 
     def predictions(self, relation: Predict) -> NDArray[Any]:
         """One row per row of `relation.over`, in row order, and one column per name."""
+
+    def answers(self, function: RowFunction, fields: Sequence[Field], columns: Sequence[pl.Series]) -> pl.Series:
+        """What a row function answers for rows of its inputs, of the types `fields`."""
 
 
 class Rule(Struct, frozen=True):

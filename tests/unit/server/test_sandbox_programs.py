@@ -40,11 +40,19 @@ NUMBERS = {  # of x86_64 and aarch64
     "fchmodat": (268, 53),
     "seccomp": (317, 277),
     "landlock_restrict_self": (446, 446),
+    "write": (1, 64),
+    "mmap": (9, 222),
+    "setitimer": (38, 103),
+    "rt_sigaction": (13, 134),
+    "rt_sigprocmask": (14, 135),
+    "getrandom": (318, 278),
 }
 NEVER = {"execve", "socket", "connect", "bind", "memfd_create", "ptrace", "mount", "fchmodat", "seccomp"} | {
     "landlock_restrict_self"
 }
 CLONE_A_THREAD = 0x3D0F00  # what glibc asks for
+CLONE_A_CHILD = 0x1200011  # for fork
+WHOLE = ("cell", "vault")  # programs of whole sessions; the others are about row functions
 O_RDONLY, O_WRONLY, O_TRUNC = 0, 1, 0x200
 
 
@@ -79,10 +87,13 @@ def run(program, number, *arguments, architecture):
             raise AssertionError(f"instruction {code:#x}")
 
 
-@pytest.fixture(params=[(name, machine) for name in PROGRAMS for machine in MACHINES], ids="-".join)
+@pytest.fixture(params=[(name, machine) for name in WHOLE for machine in MACHINES], ids="-".join)
 def verdict(request):
     """The verdict on a call by name, as the loader would load the program."""
-    name, machine = request.param
+    return verdict_of(*request.param)
+
+
+def verdict_of(name, machine):
     program = seccomp.for_process(seccomp.program_path(name, machine).read_bytes(), PID)
 
     def ask(call, *arguments, architecture=AUDIT_ARCH[machine]):
@@ -178,6 +189,29 @@ def test_the_vaults_program_allows_all_that_the_interpreters_does(verdict):
             architecture = AUDIT_ARCH[verdict.machine]
             if run(cell, *asked, architecture=architecture) == ALLOW:
                 assert run(vault, *asked, architecture=architecture) == ALLOW
+
+
+PROT_READ, PROT_EXEC, MAP_PRIVATE, MAP_ANONYMOUS = 1, 4, 2, 0x20
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_row_function_has_memory_and_an_end_and_nothing_else(machine):
+    verdict = verdict_of("row", machine)
+    assert {verdict(call) for call in NUMBERS if call not in ("futex", "mmap")} == {refused()}
+    assert verdict("futex") == ALLOW
+    assert verdict("mmap", 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1) == ALLOW
+    assert verdict("mmap", 0, 4096, PROT_READ, MAP_PRIVATE, 3) == refused()  # of a file
+    assert verdict("mmap", 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1) == refused()
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_parent_of_row_functions_forks_and_starts_no_program(machine):
+    verdict = verdict_of("forking", machine)
+    assert {verdict(call) for call in ("memfd_create", "seccomp", "landlock_restrict_self", "ftruncate")} == {ALLOW}
+    assert verdict("clone", CLONE_A_CHILD) == ALLOW
+    assert verdict("clone", CLONE_A_CHILD | 0x10000000) == refused()  # into a user namespace
+    for call in ("execve", "socket", "connect", "ptrace", "mount", "unlinkat"):
+        assert verdict(call) == refused()
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -158,7 +158,41 @@ _CELL = Program(
 )
 _VAULT = Program(allowed=(*_CELL.allowed, *_CHANGING_FILES), checked=_CELL.checked, absent=_CELL.absent)
 
-ProgramName = Literal["cell", "vault"]
-PROGRAMS: Mapping[ProgramName, Program] = MappingProxyType({"cell": _CELL, "vault": _VAULT})
-"""The interpreter's, and the vault's, which also changes files. Landlock says which; so both have O_CREAT and write."""
+# The parent of row-function workers: it makes memory to hand over and forks, and the child locks itself up further.
+_A_CHILD = 0x0120_0011  # CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, as a plain fork asks for
+_SEALS = 1033
+_ON_ITSELF = (1, 4, 38)  # SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS
+_FORKING = Program(
+    allowed=(
+        *(name for name in _CELL.allowed if name not in _OPEN_SOCKETS),
+        *_calls("recvfrom recvmsg sendto sendmsg ftruncate memfd_create fork"),
+        *_calls("seccomp landlock_create_ruleset landlock_restrict_self"),
+    ),
+    checked=(
+        *(rule for rule in _CHECKED if rule.call not in ("socketpair", "setsockopt")),
+        *_one_of("fcntl", 1, (_SEALS,), mask=LOW_32),
+        *_one_of("prctl", 0, _ON_ITSELF, mask=LOW_32),
+        Rule("clone", (Argument(0, _A_CHILD),)),
+    ),
+    absent=_CELL.absent,
+)
+
+# A row function: memory of its own, and an end. It has no descriptor, opens none, and cannot put off its alarm.
+_PROT_EXEC, _MAP_ANONYMOUS = 4, 0x20
+_ROW = Program(
+    allowed=_calls("munmap mremap madvise brk futex exit exit_group restart_syscall sched_yield"),
+    checked=(
+        Rule("mmap", (Argument(2, 0, _PROT_EXEC), Argument(3, _MAP_ANONYMOUS, _MAP_ANONYMOUS))),
+        Rule("mprotect", (Argument(2, 0, _PROT_EXEC),)),
+    ),
+    absent=(),
+)
+
+ProgramName = Literal["cell", "vault", "forking", "row"]
+PROGRAMS: Mapping[ProgramName, Program] = MappingProxyType(
+    {"cell": _CELL, "vault": _VAULT, "forking": _FORKING, "row": _ROW}
+)
+"""The interpreter's; the vault's, which also changes files (Landlock says which; so both have O_CREAT and write); that
+of the parent of row-function workers; and the one that a worker has on top of its parent's.
+"""
 MACHINES = ("x86_64", "aarch64")
