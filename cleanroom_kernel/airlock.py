@@ -42,8 +42,9 @@ from cleanroom_kernel.requests.records import (
 from cleanroom_kernel.requests.states import AirlockError, Decision, Kind, Step
 
 __all__ = [
-    "AirlockError", "Asking", "Decision", "Examined", "Frozen", "Request", "Row", "Step", "admit", "answer_of", "approved",
-    "ask", "asked_before", "create", "decide", "examine", "expire", "is_any_late", "queue", "standings", "withdraw",
+    "AirlockError", "Asking", "Decision", "Examined", "Frozen", "Request", "Row", "Step", "admit", "answer_of",
+    "approved", "ask", "asked_before", "create", "decide", "examine", "expire", "is_any_late", "queue",
+    "standings", "withdraw",
 ]  # fmt: skip
 
 _PAYLOADS: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
@@ -184,8 +185,7 @@ def decide(connection: sa.Connection, number: int, person: str, decision: Decisi
     if same_person(person, request.expert):
         raise AirlockError("Nobody decides a request of their own.")
     step = Step(decision.value)
-    taken_back = step is Step.REJECT and request.state is State.APPROVED
-    if any(same_person(person, earlier) for earlier in request.agreed) and not taken_back:
+    if request.state is State.ASKED and any(same_person(person, earlier) for earlier in request.agreed):
         raise AirlockError(f"{person} has approved this request already; it needs another checker.")
     if step is Step.APPROVE and request.state is State.ASKED:
         if request.kind is Kind.ANSWER and _FROZEN.decode(frozen_of(connection, number)).is_empty:

@@ -1,4 +1,4 @@
-"""`cleanroom requests`: what experts ask the owner to let out, and the owner's word on it."""
+"""`cleanroom requests`: what experts ask the owner to let out or to let run, and the owner's word on it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from cleanroom_kernel.airlock import AirlockError, Decision, Examined, Request
 from cleanroom_kernel.cli.owner import add_config, database
 from cleanroom_kernel.cli.settings import CommandError, load
 from cleanroom_kernel.protocol.airlock import State
-from cleanroom_kernel.protocol.release import Array, Artifact, FitSummary, Grid, Payload
+from cleanroom_kernel.protocol.release import Array, Artifact, FitSummary, Grid, Payload, Results
+from cleanroom_kernel.requests.jobs import JobView
 
 _DONE = {
-    State.APPROVED: "Approved. The expert gets exactly these numbers with request.result().",
+    State.APPROVED: "Approved. The expert gets exactly what `show` shows.",
     State.REJECTED: "Rejected.",
     State.RETURNED: "Returned with your comment.",
     State.ASKED: "Noted. It needs another checker's approval.",
 }
 
+_APPROVED_JOB = "Approved. The expert may run exactly this code over these tables until {until}."
+
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("requests", help="requests of experts for answers that the policy withheld")
+    parser = commands.add_parser("requests", help="requests of experts: answers withheld, and jobs to run")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     listing = actions.add_parser("list", help="requests, the newest first")
@@ -30,14 +33,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_config(listing)
     listing.set_defaults(run=run_list)
 
-    showing = actions.add_parser("show", help="reason, code, findings and the numbers that would leave")
+    showing = actions.add_parser("show", help="reason, code, findings and what would leave or run")
     showing.add_argument("number", type=int)
     add_config(showing)
     showing.set_defaults(run=run_show)
 
     for decision, words in (
-        (Decision.APPROVE, "let out exactly what `show` shows"),
-        (Decision.REJECT, "say no"),
+        (Decision.APPROVE, "let out, or run, exactly what `show` shows"),
+        (Decision.REJECT, "say no, or take back the approval of a job that has not run"),
         (Decision.RETURN, "say what to change"),
     ):
         deciding = actions.add_parser(decision.value, help=words)
@@ -78,13 +81,16 @@ def run_decide(options: argparse.Namespace) -> int:
             request = airlock.decide(connection, options.number, options.person, options.decision, options.comment)
     except AirlockError as problem:
         raise CommandError(str(problem)) from None
-    print(f"Request {request.number}: {_DONE[request.state]}")
+    job = request.job and request.state is State.APPROVED
+    print(f"Request {request.number}: {_APPROVED_JOB.format(until=request.expires) if job else _DONE[request.state]}")
     return 0
 
 
 def words(examined: Examined) -> list[str]:
     """All that a checker needs. What an expert wrote is shown as text, whatever is in it."""
     request = examined.request
+    if examined.job is not None:
+        return [*_of_job(examined.job, request), *_said(request)]
     lines = [
         _line(request),
         "",
@@ -105,8 +111,42 @@ def words(examined: Examined) -> list[str]:
     ]
     if examined.code:
         lines += ["", "Code of the cell", *_indented(examined.code)]
+    return [*lines, *_said(request)]
+
+
+def _of_job(job: JobView, request: Request) -> list[str]:
+    """What a checker reads before code may run beside the rows."""
+    lines = [
+        _line(request),
+        "",
+        f"Asked     {request.asked}, needs {request.checkers} checker(s)",
+        f"Ends      {request.expires}, as {request.state.value}",
+        f"Tables    as of edition {job.edition or 'unknown'}",
+        f"Digest    {request.sha256}",
+        f"Result    {f'waits as request {request.result}' if request.result else job.outcome or 'none yet'}",
+        "",
+        "Reason",
+        *_indented(request.reason),
+        "",
+        "What it reads, with pseudonyms for patients and keys",
+        *_indented("\n".join(f"{one.table}: {', '.join(one.columns)}" for one in job.reads)),
+        "",
+        "What it may give back",
+        *_indented("\n".join(job.results)),
+        "",
+        "Code",
+        *_indented(job.source),
+    ]
+    if job.before:
+        lines += ["", f"Changes since request {job.before}, approved under this name"]
+        lines += _indented(job.diff or "none")
+    return lines
+
+
+def _said(request: Request) -> list[str]:
+    lines = []
     for said in request.steps:
-        lines += ["", f"{said.time}  {plain(said.person)}: {said.step.value}", *_indented(said.comment)]
+        lines += ["", f"{said.time}  {plain(said.person) or 'the room'}: {said.step.value}", *_indented(said.comment)]
     return lines
 
 
@@ -125,10 +165,24 @@ def _preview(payload: Payload | None) -> list[str]:
         )
     if isinstance(payload, Artifact):
         return [f"the file {payload.name}", *payload.report.splitlines()]
+    if isinstance(payload, Results):
+        return _of_result(payload)
     if isinstance(payload, Array):
         return [f"{len(payload.values or payload.labels)} numbers: {payload.values or payload.labels}"]
     assert isinstance(payload, FitSummary)
     return ["that the model was fitted"]
+
+
+def _of_result(payload: Results) -> list[str]:
+    lines = _table([[name, _number(value)] for name, value in payload.scalars]) if payload.scalars else []
+    for named in payload.tables:
+        grid = named.grid
+        values = zip(*grid.values, strict=True) if grid.values else ((),) * len(grid.rows)
+        rows = [[*map(str, keys), *map(_number, row)] for keys, row in zip(grid.rows, values, strict=True)]
+        lines += ["", f"{named.name}, {len(rows)} rows", *_table([[*grid.keys, *grid.columns], *rows])]
+    for file in payload.files:
+        lines += ["", f"the file {file.name}", *file.report.splitlines()]
+    return lines
 
 
 def _table(rows: list[list[str]]) -> list[str]:

@@ -21,6 +21,7 @@ from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, Py
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
 from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 from cleanroom_kernel.server.fits import Fits
+from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.main import Server
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.reviewing import Airlock
@@ -56,7 +57,7 @@ class Room(Configurable):
 # Set by the command itself, or by tests alone; the template leaves them out.
 _INTERNAL = {"Server.room", "Server.state", "Server.name", "Server.vault_command", "Server.interpreter_startup"}
 
-CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Airlock, Server, Fits, OutputPolicy, Sandbox)
+CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Airlock, Server, Fits, Jobs, OutputPolicy, Sandbox)
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -44,7 +44,7 @@ from cleanroom_kernel.disclosure.display import (
     show_score,
 )
 from cleanroom_kernel.disclosure.judge import findings_on, passed
-from cleanroom_kernel.disclosure.ledger import FAILED, Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.ledger import FAILED, Answered, Book, Facts, Ledger, Released
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_count
 from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
@@ -101,8 +101,18 @@ def recall(asker: Asker, question: str, title: str, policy: PolicySnapshot, ledg
 def hand_over(asker: Asker, number: int, ledger: Ledger) -> Release:
     """An answer that the owner approved, as it was frozen. Raises AirlockError where there is none."""
     with ledger.book() as book:
-        approved = book.approved(number, asker.expert)
-        return Release(book.release(asker, approved.facts, approved.answer), approved.payload)
+        return leave(asker, book.approved(number, asker.expert), book)
+
+
+def hand_over_job(asker: Asker, number: int, ledger: Ledger) -> Release:
+    """What a job gave that is done, once more. Raises AirlockError where there is none."""
+    with ledger.book() as book:
+        return leave(asker, book.of_job(number, asker.expert), book)
+
+
+def leave(asker: Asker, answered: Answered, book: Book) -> Release:
+    """An answer that is in the ledger leaves: the one place where a Release is made."""
+    return Release(book.release(asker, answered.facts, answered.answer), answered.payload)
 
 
 def refuse(asker: Asker, question: str, refusal: Refusal, ledger: Ledger) -> Refusal:
@@ -361,7 +371,7 @@ class Case(Struct, frozen=True, eq=False):
         """A stored answer, the same no, or the end of the asker's denials: all without a look at the data."""
         answered = self.book.answered(self.question, self.policy)
         if answered is not None:
-            return Release(self.book.release(self.asker, answered.facts, answered.answer), answered.payload)
+            return leave(self.asker, answered, self.book)
         if self.book.was_withheld(self.question, self.policy):
             return self.withhold(("asked before",))
         denied, suppressed = self.book.denials_of(self.asker.expert), self.book.suppressed_for(self.asker.expert)
@@ -440,7 +450,7 @@ class Case(Struct, frozen=True, eq=False):
         self, facts: Facts, payload: Payload, released: list[Released], charged: Counter[str] | None = None
     ) -> Release:
         answer = self.book.record(self.asker, facts, payload, self.policy, released, charged)
-        return Release(self.book.release(self.asker, facts, answer), payload)
+        return leave(self.asker, Answered(answer, facts, payload), self.book)
 
     def withhold(self, broken: tuple[str, ...]) -> Withheld:
         """`broken` is for the owner's audit log alone."""

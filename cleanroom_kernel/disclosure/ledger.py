@@ -29,6 +29,7 @@ from cleanroom_kernel.disclosure.footprint import Sketcher
 from cleanroom_kernel.disclosure.policy import PolicySnapshot, fingerprint
 from cleanroom_kernel.disclosure.records import answers, charges, denials, metadata, numbers, questions, releases
 from cleanroom_kernel.protocol.release import Payload, Receipt
+from cleanroom_kernel.requests import jobs
 
 WINDOW = 30 * 24 * 3600  # seconds over which denials are counted
 FAILED = " failed"  # stands behind a question whose computation failed on the data
@@ -216,6 +217,12 @@ class Book:
         answer, payload = airlock.approved(self._connection, number, expert)
         facts = self._connection.execute(sa.select(answers.c.facts).where(answers.c.id == answer)).scalar_one()
         return Answered(answer, _FACTS.decode(facts), _PAYLOADS.decode(payload))
+
+    def of_job(self, number: int, expert: str) -> Answered:
+        """What a job gave that left by rule. Raises AirlockError where there is none."""
+        answer = jobs.answer_of(self._connection, number, expert)
+        row = self._connection.execute(sa.select(answers).where(answers.c.id == answer)).one()
+        return Answered(answer, _FACTS.decode(row.facts), _PAYLOADS.decode(row.payload))
 
     # -- what a new number would add to it ----------------------------------------------------------------------------
     def equations(self, measure: str) -> int:

@@ -15,11 +15,11 @@ import pandas as pd
 from cleanroom_kernel.interpreter.connection import Connection, KeptBack
 from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import CleanRoomError
-from cleanroom_kernel.interpreter.results import array, attributed, provenance_of
+from cleanroom_kernel.interpreter.results import array, attributed, of_job, provenance_of
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.protocol.airlock import Standing, State
-from cleanroom_kernel.protocol.release import Array, Artifact, Grid, Payload, Receipt
+from cleanroom_kernel.protocol.release import Array, Artifact, Grid, Payload, Receipt, Results
 
 OfModel = Callable[[Any, str], tuple[Fit, Callable[[Artifact, Receipt], Any]]]
 Made = Callable[[Payload, Receipt], Any]
@@ -163,6 +163,8 @@ def plain(payload: Payload, receipt: Receipt) -> Any:
     """A released payload as a number, a Series or a DataFrame, without the code that asked for it."""
     if isinstance(payload, Array):
         return array(payload)
+    if isinstance(payload, Results):
+        return of_job(payload, receipt)
     if not isinstance(payload, Grid):
         return payload
     if not payload.keys:

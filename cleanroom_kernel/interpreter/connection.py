@@ -28,6 +28,7 @@ from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
+from cleanroom_kernel.protocol.jobs import Job
 from cleanroom_kernel.protocol.messages import (
     VERSION,
     AskOwner,
@@ -41,6 +42,8 @@ from cleanroom_kernel.protocol.messages import (
     ListRequests,
     Progress,
     Reply,
+    RunJob,
+    SubmitJob,
     Upload,
     Uploaded,
     VaultReplaced,
@@ -169,6 +172,17 @@ class Connection:
         """An answer that the owner approved."""
         with self._lock:
             return self._released(self._exchange(Collect(number=self._next(), request=request)))
+
+    def submit_job(self, job: Job, reason: str) -> Standing:
+        with self._lock:
+            request = SubmitJob(number=self._next(), job=job, reason=reason)
+            return self._expect(self._exchange(request), Standing)
+
+    def run_job(self, request: int) -> tuple[Payload, Receipt] | Standing:
+        """What an approved job gives, or the request as which its result waits."""
+        with self._lock:
+            answer = self._exchange(RunJob(number=self._next(), request=request))
+            return answer if isinstance(answer, Standing) else self._released(answer)
 
     @contextlib.contextmanager
     def seeking(self) -> Iterator[None]:

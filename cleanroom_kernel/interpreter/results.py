@@ -18,7 +18,7 @@ from cleanroom_kernel.interpreter.connection import Foresight, current
 from cleanroom_kernel.interpreter.errors import CleanRoomWithheld
 from cleanroom_kernel.interpreter.literals import from_micros
 from cleanroom_kernel.plan.bases import Aggregate
-from cleanroom_kernel.protocol.release import Array, Grid, Label, Number, Receipt
+from cleanroom_kernel.protocol.release import Array, Artifact, Grid, Label, Number, Receipt, Results
 
 Answer = TypeVar("Answer")
 
@@ -228,6 +228,27 @@ def array(payload: Array) -> np.ndarray:
     """A released attribute of a model."""
     values = payload.labels or tuple(np.nan if value is None else value for value in payload.values)
     return np.array(values).reshape(payload.shape)
+
+
+def of_job(payload: Results, receipt: Receipt) -> dict[str, Any]:
+    """What a job gave, by name: numbers, DataFrames, and arrays by name."""
+    tables = {named.name: _of_job(named.grid, receipt) for named in payload.tables}
+    files = {file.name.removesuffix(".safetensors"): _tensors(file) for file in payload.files}
+    return {**dict(payload.scalars), **tables, **files}
+
+
+def _of_job(grid: Grid, receipt: Receipt) -> pd.DataFrame:
+    keys = {key: [row[place] for row in grid.rows] for place, key in enumerate(grid.keys)}
+    return attributed(pd.DataFrame({**keys, **dict(zip(grid.columns, grid.values, strict=True))}), {}, receipt)
+
+
+def _tensors(file: Artifact) -> Any:
+    """Arrays where the package is there, else the bytes; the file is on the expert's machine in any case."""
+    try:
+        import safetensors.numpy
+    except ImportError:
+        return file.content
+    return safetensors.numpy.load(file.content)
 
 
 def setting(name: str, default: Any) -> Any:

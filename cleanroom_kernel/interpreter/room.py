@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from cleanroom_kernel.interpreter.connection import Connection
 from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import CleanRoomError
 from cleanroom_kernel.interpreter.handles import Frame
+from cleanroom_kernel.interpreter.jobs import JobRequest, submit
 from cleanroom_kernel.interpreter.twins import Twins
 from cleanroom_kernel.interpreter.uploads import Uploaded, upload
 from cleanroom_kernel.plan.expressions import Value
@@ -164,9 +165,35 @@ class Room:
         """
         return ask(self._connection, what, reason, filename, self._of_model)
 
+    def submit_job(
+        self,
+        source: str,
+        name: str,
+        reads: Mapping[str, Sequence[str]],
+        result: Mapping[str, Any],
+        reason: str,
+        rehearse: bool = True,
+    ) -> JobRequest:
+        """Ask the owner to let code run beside the rows, for what nothing else here can do. `%%job` does the same.
+
+        `source` finds the columns that it `reads` (table -> columns) as DataFrames in `inputs`, patients and keys under
+        pseudonyms, and leaves a dict in `result` with exactly what is declared: `"auc": "number"`, `"n": "count"`,
+        `"table": {"columns": {"ward": "text", "mean": "number"}, "rows": 5}`, `"weights": {"tensors": 10_000}`. It is
+        run on synthetic rows first. Run again, it is the same request; `.run()` once the owner has approved it.
+        """
+        return submit(self._connection, self._schema, source, name, reads, result, reason, rehearse=rehearse)
+
+    def run_job(self, job: JobRequest | int) -> Any:
+        """Run a job that the owner approved: what may leave of it, or the request as which its result waits."""
+        request = self.request(job) if isinstance(job, int) else job
+        if not isinstance(request, JobRequest):
+            raise CleanRoomError(f"Request {request.number} is no job.", suggestion="room.requests() lists yours.")
+        return request.run()
+
     def requests(self) -> Requests:
         """Your requests to the owner, the newest first, of earlier sessions too."""
-        return Requests(Request(self._connection, standing) for standing in self._connection.requests())
+        known = self._connection.requests()
+        return Requests((JobRequest if one.job else Request)(self._connection, one) for one in known)
 
     def request(self, number: int) -> Request:
         """One of your requests to the owner."""

@@ -108,7 +108,7 @@ class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one job may take: bytes of memory, and seconds."""
 
     memory: int = 4 << 30
-    seconds: float = 600.0
+    seconds: float = 240.0
 
 
 # -- vault -> job -----------------------------------------------------------------------------------------------------

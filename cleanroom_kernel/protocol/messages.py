@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import RequestId, Standing, Standings, Terms, Text
+from cleanroom_kernel.protocol.jobs import Job, JobLimits
 from cleanroom_kernel.protocol.release import Artifact, Receipt, Refusal, Release, Withheld
 
 VERSION = 1
@@ -78,6 +79,21 @@ class Withdraw(Struct, frozen=True, tag="withdraw", forbid_unknown_fields=True):
     request: RequestId
 
 
+class SubmitJob(Struct, frozen=True, tag="submit-job", forbid_unknown_fields=True):
+    """Ask the owner to let code run beside the rows."""
+
+    number: RequestNumber
+    job: Job
+    reason: Text
+
+
+class RunJob(Struct, frozen=True, tag="run-job", forbid_unknown_fields=True):
+    """Run a job that the owner approved."""
+
+    number: RequestNumber
+    request: RequestId
+
+
 class Collect(Struct, frozen=True, tag="collect", forbid_unknown_fields=True):
     """Have an answer that the owner approved."""
 
@@ -92,7 +108,7 @@ class Upload(Struct, frozen=True, tag="upload", forbid_unknown_fields=True):
     reference: Reference
 
 
-InterpreterRequest = Hello | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
+InterpreterRequest = Hello | SubmitJob | RunJob | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
 
 
 # -- vault -> interpreter ---------------------------------------------------------------------------------------------
@@ -179,6 +195,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     fits: FitLimits = FitLimits()
     rows: RowLimits = RowLimits()
     terms: Terms = Terms()
+    jobs: JobLimits = JobLimits()
     memory: int = 0
     unsettled: tuple[Unsettled, ...] = ()
 
@@ -239,6 +256,14 @@ class Delivered(Struct, frozen=True, tag="delivered", forbid_unknown_fields=True
     artifact: Artifact
 
 
+class JobWanted(Struct, frozen=True, tag="job-wanted", forbid_unknown_fields=True):
+    """The vault needs a process for one job. The answer comes on the line of jobs, as a worker's on that of supply."""
+
+
+class JobOver(Struct, frozen=True, tag="job-over", forbid_unknown_fields=True):
+    """The job's process is to be killed, whether it has ended or not."""
+
+
 class WorkerWanted(Struct, frozen=True, tag="worker", forbid_unknown_fields=True):
     """The vault needs a process that fits models, in the place of the one it has, which is to be killed.
 
@@ -258,7 +283,7 @@ class Answered(Struct, frozen=True, tag="answered", forbid_unknown_fields=True):
     """The question that was `Began` is in the ledger, whatever became of it."""
 
 
-VaultNotice = Opened | OpenFailed | Released | Denied | Delivered | WorkerWanted | Began | Answered
+VaultNotice = Opened | JobWanted | JobOver | OpenFailed | Released | Denied | Delivered | WorkerWanted | Began | Answered
 
 
 # -- server -> interpreter --------------------------------------------------------------------------------------------

@@ -127,6 +127,15 @@ def finish(connection: sa.Connection, number: int, *, answer: int | None, result
     connection.execute(jobs.update().where(jobs.c.number == number).values(result=result))
 
 
+def answer_of(connection: sa.Connection, number: int, expert: str) -> int:
+    """Number in the ledger of what a job of one's own gave. Raises AirlockError where there is none."""
+    request = own(connection, number, expert)
+    answer = connection.execute(sa.select(requests.c.answer).where(requests.c.number == number)).scalar()
+    if request.state is not State.DONE or answer is None:
+        raise AirlockError(f"Request {number} has given nothing: it is {request.state.value}.")
+    return int(answer)
+
+
 # -- for the owner ----------------------------------------------------------------------------------------------------
 def view(connection: sa.Connection, request: Request) -> JobView:
     job = _JOB.decode(frozen_of(connection, request.number))

@@ -36,6 +36,7 @@ from cleanroom_kernel.server import app, auth, certificate, owner
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.fits import Fits
+from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
@@ -256,6 +257,7 @@ def _listen(
 def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, launcher: Launcher) -> Host:
     rules = OutputPolicy(config=config).snapshot()
     fits = Fits(config=config).snapshot()
+    jobs = Jobs(config=config).snapshot()
 
     terms = Airlock(config=config).snapshot()
 
@@ -269,6 +271,7 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
             policy_entry=policies.current.entry,
             fits=fits,
             terms=terms,
+            jobs=jobs,
         )
 
     return Host(

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta, Struct
 from tornado import web
-from traitlets import Integer
+from traitlets import Bool, Integer
 from traitlets.config import Configurable
 
 from cleanroom_kernel import airlock
@@ -27,7 +27,7 @@ log = logging.getLogger("cleanroom.server")
 
 
 class Airlock(Configurable):
-    """Requests of experts for answers that the policy withheld."""
+    """Requests of experts: for answers that the policy withheld, and for jobs to run."""
 
     checkers = Integer(
         1, min=1, max=2, help="How many persons must approve a request. With 2, nobody's approval counts twice."
@@ -37,8 +37,21 @@ class Airlock(Configurable):
     )
     days = Integer(14, min=1, help="Days after which a request that nobody decided expires.").tag(config=True)
 
+    approval_days = Integer(14, min=1, help="Days for which a job that was approved may be run.").tag(config=True)
+    jobs_by_rule = Bool(
+        True,
+        help="Whether the numbers of an approved job may leave by rule, rounded and counted against the budgets of the "
+        "columns that it reads. False: every result of a job waits for a checker, as tables and tensors always do.",
+    ).tag(config=True)
+
     def snapshot(self) -> Terms:
-        return Terms(checkers=self.checkers, open_requests=self.open_requests, days=self.days)
+        return Terms(
+            checkers=self.checkers,
+            open_requests=self.open_requests,
+            days=self.days,
+            approval_days=self.approval_days,
+            by_rule=self.jobs_by_rule,
+        )
 
 
 class Verdict(Struct, frozen=True, forbid_unknown_fields=True):

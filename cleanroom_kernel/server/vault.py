@@ -16,6 +16,8 @@ from typing import Protocol
 from cleanroom_kernel.protocol.messages import (
     Answered,
     Began,
+    JobOver,
+    JobWanted,
     Open,
     Opened,
     OpenFailed,
@@ -46,7 +48,7 @@ class Listener(Protocol):
 class Vault:
     def __init__(self, launcher: Launcher, command: Sequence[str], timeout: float, listener: Listener) -> None:
         self._launcher, self._command, self._timeout, self._listener = launcher, command, timeout, listener
-        self._workers = Workers(launcher)
+        self._workers, self._jobs = Workers(launcher), Workers(launcher, "job")
         self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._line: VaultLine | None = None
         self._process: Watched | None = None
@@ -60,12 +62,12 @@ class Vault:
         """
         ours, theirs = socket.socketpair()
         try:
-            with theirs, self._workers.theirs:
+            with theirs, self._workers.theirs, self._jobs.theirs:
                 line = await VaultLine.open(ours, self._notice)
                 line.send(opening)  # it waits there, and nothing else can come before it
                 self._line = line
-                descriptors = [end.fileno() for end in (interpreter, theirs, self._workers.theirs)]
-                options = ("--interpreter-fd", "--server-fd", "--supply-fd")
+                descriptors = [end.fileno() for end in (interpreter, theirs, self._workers.theirs, self._jobs.theirs)]
+                options = ("--interpreter-fd", "--server-fd", "--supply-fd", "--jobs-fd")
                 named = [word for pair in zip(options, map(str, descriptors), strict=True) for word in pair]
                 self._process = await Watched.launch(
                     self._launcher, "vault", [*self._command, *named], descriptors, self._died
@@ -93,6 +95,7 @@ class Vault:
         if self._process is not None:
             await self._process.close()
         await self._workers.close()
+        await self._jobs.close()
 
     def _died(self, code: int) -> None:
         if not self._closed:
@@ -119,6 +122,12 @@ class Vault:
         elif isinstance(notice, WorkerWanted):
             if not self._closed:
                 self._workers.wanted()
+        elif isinstance(notice, JobWanted):
+            if not self._closed:
+                self._jobs.wanted()
+        elif isinstance(notice, JobOver):
+            if not self._closed:
+                self._jobs.over()
         elif isinstance(notice, Began):
             self.began = notice
         elif isinstance(notice, Answered):

@@ -1,6 +1,6 @@
-"""Workers: the processes that fit a vault's models, started and killed when the vault asks.
+"""Workers: the processes that fit a vault's models or run its jobs, started and killed when the vault asks.
 
-Promise: a vault has one worker at most; the one that it had is gone before there is another. A worker that ends by
+Promise: a vault has one of a kind at most; the one that it had is gone before there is another. A worker that ends by
 itself is said so in the owner's log. After `close` there is none.
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Coroutine
+from typing import Any
 
-from cleanroom_kernel.server.launching import Launcher
+from cleanroom_kernel.server.launching import Launcher, Role
 from cleanroom_kernel.server.watched import Watched
 
-WORKER = "cleanroom_kernel.vault.worker"
+MODULES: dict[Role, str] = {"worker": "cleanroom_kernel.vault.worker", "job": "cleanroom_kernel.job"}
 
 log = logging.getLogger("cleanroom.server")
 
@@ -21,8 +23,8 @@ log = logging.getLogger("cleanroom.server")
 class Workers:
     """`theirs` is the vault's end of the line on which it is given lines to workers."""
 
-    def __init__(self, launcher: Launcher) -> None:
-        self._launcher = launcher
+    def __init__(self, launcher: Launcher, role: Role = "worker") -> None:
+        self._launcher, self._role = launcher, role
         self._ours, self.theirs = socket.socketpair()
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -30,7 +32,14 @@ class Workers:
 
     def wanted(self) -> None:
         """End the worker that there is, and give the vault a new one."""
-        task = asyncio.create_task(self._give())
+        self._begin(self._give())
+
+    def over(self) -> None:
+        """End the worker that there is."""
+        self._begin(self._finish())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -42,16 +51,22 @@ class Workers:
         self._ours.close()
         self.theirs.close()
 
+    async def _finish(self) -> None:
+        async with self._turn:
+            await self._end()
+
     async def _give(self) -> None:
         async with self._turn:
             await self._end()
             ours, theirs = socket.socketpair()
             with ours, theirs:
                 try:
-                    command = [WORKER, "--vault-fd", str(theirs.fileno())]
-                    self._worker = await Watched.launch(self._launcher, "worker", command, (theirs.fileno(),), _forget)
+                    command = [MODULES[self._role], "--vault-fd", str(theirs.fileno())]
+                    self._worker = await Watched.launch(
+                        self._launcher, self._role, command, (theirs.fileno(),), _forget
+                    )
                 except OSError as error:
-                    log.error("a vault's worker did not start: %r", error)
+                    log.error("a vault's %s did not start: %r", self._role, error)
                 self._answer([] if self._worker is None else [ours.fileno()])
 
     def _answer(self, descriptors: list[int]) -> None:

@@ -14,6 +14,7 @@ from cleanroom_kernel.protocol.airlock import Terms
 from cleanroom_kernel.protocol.messages import FitLimits
 from cleanroom_kernel.protocol.release import Release
 from cleanroom_kernel.vault.engine import Engine
+from cleanroom_kernel.vault.jobline import JobRunner
 
 
 @dataclass
@@ -34,5 +35,6 @@ class Desk:
     fits: FitLimits = field(default_factory=FitLimits)
     terms: Terms = field(default_factory=Terms)
     beside: list[Release] = field(default_factory=list)
+    runner: JobRunner | None = None
     furnished: Callable[[PolicySnapshot], tuple[Engine, Any]] | None = None  # engine and learners for another policy
     references: dict[str, Reference] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapsh
 from cleanroom_kernel.protocol.messages import FitLimits, Open, WorkerWanted
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
+from cleanroom_kernel.vault.jobline import JobRunner
 from cleanroom_kernel.vault.lines import Lines
 from cleanroom_kernel.vault.seeds import Seeds, room_key
 from cleanroom_kernel.vault.tables import RoomError, open_room
@@ -23,8 +24,10 @@ class OpeningError(ValueError):
     """The room cannot be opened. Words for the owner."""
 
 
-def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
-    """`lines` and `supply` are for the session's fits: to hear of interrupts, and to get workers by."""
+def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.socket | None = None) -> Desk:
+    """`lines` and `supply` are for the session's fits: to hear of interrupts, and to get workers by; `jobs` is where
+    processes for jobs come from, if any are run.
+    """
     try:
         policy = Policy.from_settings(opening.policy).snapshot()
         tables = open_room(opening.room)
@@ -52,6 +55,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket) -> Desk:
         session=opening.session,
         fits=opening.fits,
         terms=opening.terms,
+        runner=None if jobs is None else JobRunner(lines, jobs, opening.jobs, key),
         furnished=furnished,
     )
 

@@ -41,14 +41,25 @@ from cleanroom_kernel.protocol.messages import (
     OpenFailed,
     Released,
     Reply,
+    RunJob,
+    SubmitJob,
     Upload,
     Uploaded,
     VaultNotice,
     Welcome,
     Withdraw,
 )
-from cleanroom_kernel.protocol.release import Answer, Artifact, Reason, Refusal, Release, Withheld
-from cleanroom_kernel.vault import asking, uploads
+from cleanroom_kernel.protocol.release import (
+    Answer,
+    Artifact,
+    Payload,
+    Reason,
+    Refusal,
+    Release,
+    Results,
+    Withheld,
+)
+from cleanroom_kernel.vault import asking, jobs, uploads
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
@@ -81,21 +92,23 @@ FAILED = Refusal(
 )
 
 
-def serve(interpreter: socket.socket, server: socket.socket, supply: socket.socket, log: Log) -> None:
+def serve(
+    interpreter: socket.socket, server: socket.socket, supply: socket.socket, jobs: socket.socket | None, log: Log
+) -> None:
     """Open the room that the server names, and answer until the session is over."""
     lines = Lines(interpreter, server)
     try:
-        desk = _opened(lines, supply, log)
+        desk = _opened(lines, supply, jobs, log)
         if desk is not None:
             _answer_all(lines, Session(desk, log, lines.notify))
     except Ended:
         return
 
 
-def _opened(lines: Lines, supply: socket.socket, log: Log) -> Desk | None:
+def _opened(lines: Lines, supply: socket.socket, jobs: socket.socket | None, log: Log) -> Desk | None:
     opening = lines.opening()
     try:
-        desk = open_desk(opening, lines, supply)
+        desk = open_desk(opening, lines, supply, jobs)
     except OpeningError as error:
         lines.notify(OpenFailed(str(error)))
         return None
@@ -185,6 +198,10 @@ class Session:
             return asking.withdraw(request.request, self._desk)
         if isinstance(request, Collect):
             return asking.collect(request.request, self._desk)
+        if isinstance(request, SubmitJob):
+            return jobs.submit(request, self._desk)
+        if isinstance(request, RunJob):
+            return jobs.run(request.request, self._desk)
         if isinstance(request, Upload):
             return uploads.take(request.reference, self._desk)
         raise AssertionError(f"unhandled request {type(request).__name__}")
@@ -223,8 +240,8 @@ class Session:
 
     def _notices(self, reaction: Reaction, request: InterpreterRequest) -> list[VaultNotice]:
         if isinstance(reaction, Release):
-            delivered = isinstance(reaction.payload, Artifact)
-            return [Released(reaction.receipt), *([Delivered(reaction.receipt, reaction.payload)] if delivered else [])]
+            files = _files_of(reaction.payload)
+            return [Released(reaction.receipt), *(Delivered(reaction.receipt, file) for file in files)]
         if isinstance(reaction, Withheld):
             return [Denied(self._desk.cell, "withheld", "policy", self._question(request))]
         if isinstance(reaction, Refusal):
@@ -238,6 +255,13 @@ class Session:
             return ""
         aggregate = self._plan(request.plan, Aggregate)
         return digest(aggregate) if isinstance(aggregate, asking.ASKED_FOR) else ""
+
+
+def _files_of(payload: Payload) -> tuple[Artifact, ...]:
+    """What is delivered to the expert's machine as well."""
+    if isinstance(payload, Results):
+        return payload.files
+    return (payload,) if isinstance(payload, Artifact) else ()
 
 
 def refusal_of(error: PlanError) -> Refusal:

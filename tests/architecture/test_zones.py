@@ -16,9 +16,10 @@ ALLOWED = {
     "requests": {"protocol", "audit"},
     "airlock": {"protocol", "audit", "requests"},
     "kernel": {"protocol"},
+    "job": {"protocol"},
     "rowfunctions": set(),
     "rowworker": {"rowfunctions", "server"},  # of the server's, the layers that a confined process applies
-    "interpreter": {"plan", "protocol", "rowfunctions"},
+    "interpreter": {"plan", "protocol", "job", "rowfunctions"},
     "server": {"plan", "protocol", "audit", "airlock", "requests"},
     "disclosure": {"plan", "protocol", "audit", "airlock", "requests"},
     "vault": {"plan", "protocol", "rowfunctions", "disclosure", "audit", "airlock", "requests"},
@@ -103,6 +104,17 @@ def makers_of(name):
 
 def test_there_is_one_door():
     assert makers_of("Release") == {"disclosure/gate.py"}
+    assert {path for path in makers_of("leave") if path.startswith(("disclosure/", "vault/"))} == {
+        "disclosure/gate.py",
+        "disclosure/jobs.py",
+    }
+
+
+def test_the_text_of_a_job_becomes_code_in_one_place():
+    """Which is run in the interpreter, on synthetic rows, and in a process of its own: never in a vault or a server."""
+    assert {path for path in makers_of("exec_module") if zone_of(PACKAGE / path) != "interpreter"} == {"job/running.py"}
+    users = {str(path.relative_to(PACKAGE)) for path in modules() if "cleanroom_kernel.job.running" in imports(path)}
+    assert users == {"job/__main__.py", "interpreter/jobs.py"}
 
 
 FORBIDDEN_IMPORTS = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "multiprocessing", "shelve"}

@@ -143,6 +143,36 @@ def test_an_approved_value_arrives_in_a_new_session_and_is_in_the_audit_log(room
     assert "can no longer be changed" in again.stderr
 
 
+JOB = """
+%%job share reads=reads, result={"patients": "count", "long": "number"}, reason="S1"
+# SEED
+stays = inputs["encounters"].groupby("patient_id").los_days.max()
+print(stays.index[0])
+result = {"patients": len(stays), "long": float((stays > 7).mean())}
+"""
+
+
+def test_a_job_is_read_approved_and_run_beside_the_rows(room, tmp_path):
+    with kernel("cleanroom", tmp_path, room.jupyter) as expert:
+        expert.run('reads = {"encounters": ["patient_id", "los_days"]}')
+        assert "asked" in expert.value(JOB.strip().replace("SEED", tmp_path.name))
+        number = int(expert.value("print(share.number)"))
+        assert expert.run("share.run()").error["ename"] == "CleanRoomRefusal"
+        shown = room.command("requests", "show", str(number)).stdout
+        for words in ("encounters: patient_id, los_days", "patients: one count", "long: one number", "stays > 7"):
+            assert words in shown
+        ports, owner = address(room), owner_token(room, "olga")
+        seen = fetch(ports["owner_port"], f"/owner/api/requests/{number}", owner)[1]
+        assert (seen["request"]["job"], "stays > 7" in seen["code"]) == ("share", True)
+        body = {"decision": "approve", "comment": "fine"}
+        assert fetch(ports["owner_port"], f"/owner/api/requests/{number}", owner, body)[1]["state"] == "approved"
+        found = json.loads(expert.value("import json; print(json.dumps(share.run()))"))
+        assert found["patients"] >= 1000
+        assert 0 < found["long"] < 1
+        assert expert.value("print(share.state)").strip() == "done"
+    assert re.search(r"request step: .* step finish, state done", room.command("audit", "show").stdout)
+
+
 def test_the_owners_port_tells_the_room_and_lets_people_in_and_out(room):
     ports, owner = address(room), owner_token(room, "olga")
     described = fetch(ports["owner_port"], "/owner/api/room", owner)[1]

@@ -57,7 +57,7 @@ _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 class Profile(Struct, frozen=True):
     """One kind of process. `limits` has the keys of limits.KERNELS; `processes` counts threads."""
 
-    name: Literal["interpreter", "vault", "worker"]
+    name: Literal["interpreter", "vault", "worker", "job"]
     program: ProgramName
     read: tuple[str, ...]
     limits: dict[str, int]
@@ -116,6 +116,18 @@ def worker(config: SandboxConfig) -> Profile:
         read=program_paths(),
         limits={**_common_limits(config), "file_size": 0},
         environment=_environment(os.cpu_count() or 1),
+    )
+
+
+def job(config: SandboxConfig) -> Profile:
+    """The profile of a job: as a worker's, but its code is an expert's. Memory and time are set in it before it runs."""
+    return Profile(
+        name="job",
+        program="cell",
+        read=program_paths(),
+        limits={**_common_limits(config), "file_size": 0},
+        environment=_environment(config.threads),
+        threads=config.nproc,
     )
 
 

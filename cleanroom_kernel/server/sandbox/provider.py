@@ -46,6 +46,7 @@ class SandboxLauncher:
         self._profiles = {
             "vault": vault,
             "worker": profiles.worker(config),
+            "job": profiles.job(config),
             "interpreter": profiles.interpreter(config),
         }
         self._pool = pool

@@ -65,6 +65,7 @@ class Vault:
         self.server, server_end = socket.socketpair()
         self.supply, supply_end = socket.socketpair()
         self.jobs, jobs_end = socket.socketpair()
+        self.jobs, jobs_end = socket.socketpair()
         self.workers: list[subprocess.Popen] = []
         self.process = subprocess.Popen(
             [
@@ -80,6 +81,7 @@ class Vault:
         vault_end.close()
         server_end.close()
         supply_end.close()
+        jobs_end.close()
         jobs_end.close()
         for stream in (self.socket, self.server):
             stream.settimeout(60)

@@ -38,13 +38,15 @@ from cleanroom_kernel.protocol.messages import (
     InterpreterRequest,
     ListRequests,
     Reply,
+    RunJob,
     Setting,
+    SubmitJob,
     Upload,
     Welcome,
     Withdraw,
 )
 from cleanroom_kernel.protocol.release import Reason, Refusal
-from cleanroom_kernel.vault import asking, uploads
+from cleanroom_kernel.vault import asking, jobs, uploads
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
@@ -125,6 +127,10 @@ class Vault:
             return asking.withdraw(request.request, self.desk)
         if isinstance(request, Collect):
             return asking.collect(request.request, self.desk)
+        if isinstance(request, SubmitJob):
+            return jobs.submit(request, self.desk)
+        if isinstance(request, RunJob):
+            return jobs.run(request.request, self.desk)
         if isinstance(request, Upload):
             return uploads.take(request.reference, self.desk)
         question = decode(request.plan, schema, Aggregate, self.desk.references)
