@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.display import DisplayHandle, display
 
 from cleanroom_kernel.interpreter.learn_notes import Note
-from cleanroom_kernel.protocol.messages import Progress
+from cleanroom_kernel.protocol.messages import WAITING, Progress
 
 
 class Bulletin:
@@ -18,7 +18,8 @@ class Bulletin:
     def show(self, progress: Progress) -> None:
         self._last = progress
         pieces = f", {progress.done} of {progress.total} {progress.what}" if progress.total else ""
-        self._say(f"Working in the vault: {progress.seconds} s{pieces}.")
+        doing = "Waiting for other experts' work to finish" if progress.what == WAITING else "Working in the vault"
+        self._say(f"{doing}: {progress.seconds} s{pieces}.")
 
     def close(self, *, interrupted: bool) -> None:
         if self._last is not None:

@@ -39,6 +39,7 @@ class Problem(enum.Enum):
     CERTIFICATE = "certificate"
     NOT_CONNECTED = "not connected"
     FULL = "full"
+    NO_MEMORY = "no memory"
     ROOM_CLOSED = "room closed"
     ENDED = "ended"
     INTERPRETER_DIED = "interpreter died"
@@ -98,6 +99,11 @@ WORDS: dict[Problem, Words] = {
         "CleanRoomBusy",
         "The room has as many sessions as the owner allows. Shut down a notebook that you no longer need, or try again "
         "later.",
+    ),
+    Problem.NO_MEMORY: Words(
+        "CleanRoomBusy",
+        "The owner's machine has too little memory left for another session. Shut down a notebook that you no longer "
+        "need, or try again later; the owner can change Server.memory_reserve or end sessions.",
     ),
     Problem.ROOM_CLOSED: Words(
         "CleanRoomClosed",

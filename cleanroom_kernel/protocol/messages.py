@@ -108,7 +108,9 @@ class Upload(Struct, frozen=True, tag="upload", forbid_unknown_fields=True):
     reference: Reference
 
 
-InterpreterRequest = Hello | SubmitJob | RunJob | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
+InterpreterRequest = (
+    Hello | SubmitJob | RunJob | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
+)
 
 
 # -- vault -> interpreter ---------------------------------------------------------------------------------------------
@@ -132,8 +134,12 @@ class Uploaded(Struct, frozen=True, tag="uploaded", forbid_unknown_fields=True):
     identity: str
 
 
+WAITING = "waiting for its turn"
+
+
 class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
-    """A fit goes on: for so many seconds, with `done` of `total` pieces (fits, trees) behind it, if it has any.
+    """A fit goes on: for so many seconds, with `done` of `total` pieces (fits, trees) behind it, if it has any; or it
+    waits for its turn, which `what` says then.
 
     Time and the estimator's description alone: no score, no loss, nothing that was found.
     """
@@ -183,7 +189,8 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     `policy` maps trait names of `disclosure.policy.Policy` to values, `preset` included, and is in force since
     `policy_entry` of the audit log; with null, no later one is looked for. `state` is the directory that
     holds the database of ledger and audit log and the vault's key; `room` the directory of prepared tables. `memory` is
-    how many bytes the vault may have beside the tables that it maps, 0 for no limit.
+    how many bytes the vault may have beside the tables that it maps, 0 for no limit. With `turns`, heavy work waits
+    until the server says that it may begin.
     """
 
     session: str
@@ -197,6 +204,7 @@ class Open(Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     terms: Terms = Terms()
     jobs: JobLimits = JobLimits()
     memory: int = 0
+    turns: bool = False
     unsettled: tuple[Unsettled, ...] = ()
 
 
@@ -210,11 +218,15 @@ class Interrupt(Struct, frozen=True, tag="interrupt", forbid_unknown_fields=True
     """The expert interrupts: a fit that goes on is to be ended."""
 
 
+class TurnGiven(Struct, frozen=True, tag="turn", forbid_unknown_fields=True):
+    """The vault's heavy work may begin."""
+
+
 class Close(Struct, frozen=True, tag="close", forbid_unknown_fields=True):
     """End of the session."""
 
 
-ServerMessage = Open | CellStarted | Interrupt | Close
+ServerMessage = Open | CellStarted | Interrupt | TurnGiven | Close
 
 
 # -- vault -> server --------------------------------------------------------------------------------------------------
@@ -279,11 +291,32 @@ class Began(Struct, frozen=True, tag="began", forbid_unknown_fields=True):
     title: str
 
 
+class TurnWanted(Struct, frozen=True, tag="turn-wanted", forbid_unknown_fields=True):
+    """The vault has heavy work to do."""
+
+
+class TurnOver(Struct, frozen=True, tag="turn-over", forbid_unknown_fields=True):
+    """The heavy work is done, or is not wanted any more."""
+
+
 class Answered(Struct, frozen=True, tag="answered", forbid_unknown_fields=True):
     """The question that was `Began` is in the ledger, whatever became of it."""
 
 
-VaultNotice = Opened | JobWanted | JobOver | OpenFailed | Released | Denied | Delivered | WorkerWanted | Began | Answered
+VaultNotice = (
+    Opened
+    | JobWanted
+    | JobOver
+    | OpenFailed
+    | Released
+    | Denied
+    | Delivered
+    | WorkerWanted
+    | TurnWanted
+    | TurnOver
+    | Began
+    | Answered
+)
 
 
 # -- server -> interpreter --------------------------------------------------------------------------------------------

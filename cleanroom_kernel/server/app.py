@@ -34,6 +34,7 @@ _STATUS = {
     Problem.REVOKED: 403,
     Problem.LIMITED: 429,
     Problem.FULL: 503,
+    Problem.NO_MEMORY: 503,
     Problem.ROOM_CLOSED: 503,
     Problem.AUDIT_FAILED: 503,
     Problem.ENDED: 404,

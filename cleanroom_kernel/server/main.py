@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import platform
 import signal
 import ssl
@@ -23,7 +24,7 @@ import msgspec
 from msgspec import Struct
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from traitlets import Bool, Enum, Float, Integer, List, Unicode
+from traitlets import Bool, Enum, Float, Integer, List, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 
 from cleanroom_kernel import airlock, audit
@@ -32,7 +33,7 @@ from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
 from cleanroom_kernel.protocol.policy import Rulebook
-from cleanroom_kernel.server import app, auth, certificate, owner
+from cleanroom_kernel.server import app, auth, certificate, memory, owner
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.fits import Fits
@@ -43,11 +44,15 @@ from cleanroom_kernel.server.pair import Setup
 from cleanroom_kernel.server.policies import Policies
 from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
+from cleanroom_kernel.server.sandbox.settings import parse_size
 from cleanroom_kernel.server.session import Host
 from cleanroom_kernel.server.sessions import Limits, Sessions
 from cleanroom_kernel.server.signing import Signer
+from cleanroom_kernel.server.turns import Turns
 
 log = logging.getLogger("cleanroom.server")
+
+_LEAST_VAULT = 512 << 20
 
 BODY_LIMIT = 2**16  # bytes of an HTTP request's body; websocket frames have a limit of their own
 
@@ -96,6 +101,22 @@ class Server(Configurable):
     ).tag(config=True)
     cull_busy = Bool(False, help="Whether cull_idle_timeout also ends sessions that run a cell.").tag(config=True)
     max_session_age = Float(0.0, min=0, help="Seconds after which any session is ended; 0: never.").tag(config=True)
+    memory_reserve = Unicode(
+        "512M",
+        help="""Memory that must be left for a new session to be admitted, with K, M or G; 0: sessions are not counted
+        in memory. An idle session takes about 250M.""",
+    ).tag(config=True)
+    vault_memory = Unicode(
+        "",
+        help="""Memory that a vault may have beside the tables that it maps, with K, M or G, not below 512M. A question
+        that needs more ends its vault; another one takes its place. Default: half of the machine's memory.""",
+    ).tag(config=True)
+    heavy_at_once = Integer(
+        0,
+        min=0,
+        help="""Fits, predictions and scores of models that may go on at the same time, over all sessions; the others
+        wait, and experts are served in turn. Default, 0: as many as the machine has cores.""",
+    ).tag(config=True)
     start_timeout = Float(60.0, min=1, help="Seconds that a session's processes may take to start.").tag(config=True)
     connect_timeout = Float(
         120.0, min=1, help="Seconds after which a session is ended that no notebook ever connected to."
@@ -126,9 +147,22 @@ class Server(Configurable):
         help="Module that furnishes the interpreter before the first cell; '' for none. For tests.",
     ).tag(config=True)
 
+    @validate("vault_memory", "memory_reserve")
+    def _is_a_size(self, proposal: Any) -> str:
+        size = parse_size(proposal["value"] or "0")
+        if proposal["trait"].name == "vault_memory" and 0 < size < _LEAST_VAULT:
+            raise TraitError("Server.vault_memory: below 512M there is no room for the libraries themselves")
+        return str(proposal["value"])
+
     # -- what follows from the settings -------------------------------------------------------------------------------
     def snapshot_limits(self) -> Limits:
-        return Limits(**{name: getattr(self, name) for name in Limits.__struct_fields__})
+        settings = {name: getattr(self, name) for name in Limits.__struct_fields__}
+        return Limits(**{**settings, "memory_reserve": parse_size(self.memory_reserve or "0")})
+
+    @property
+    def memory_of_a_vault(self) -> int:
+        """Bytes."""
+        return parse_size(self.vault_memory or "0") or max(memory.total() // 2, _LEAST_VAULT)
 
     @property
     def room_name(self) -> str:
@@ -261,6 +295,8 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
 
     terms = Airlock(config=config).snapshot()
 
+    room_for_a_vault = server.memory_of_a_vault
+
     def opening(session: str, expert: str) -> Open:
         return Open(
             session=session,
@@ -271,6 +307,8 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
             policy_entry=policies.current.entry,
             fits=fits,
             terms=terms,
+            memory=room_for_a_vault,
+            turns=True,
             jobs=jobs,
         )
 
@@ -282,6 +320,7 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
             interpreter_startup=server.interpreter_startup,
             start_timeout=server.start_timeout,
             message_limit=rules.max_message_bytes,
+            turns=Turns(server.heavy_at_once or os.cpu_count() or 1),
         ),
         rules=rules,
         auditor=auditor,

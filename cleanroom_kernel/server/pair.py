@@ -33,6 +33,7 @@ from cleanroom_kernel.protocol.messages import (
 )
 from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.places import private_directory, remove
+from cleanroom_kernel.server.turns import Turns
 from cleanroom_kernel.server.vault import StartFailed, Vault
 from cleanroom_kernel.server.watched import Watched
 from cleanroom_kernel.server.zmtp import Link, Part, ZmtpError
@@ -54,6 +55,7 @@ class Setup(Struct, frozen=True):
     interpreter_startup: str | None
     start_timeout: float
     message_limit: int
+    turns: Turns
 
 
 class Listener(Protocol):
@@ -104,7 +106,7 @@ class Pair:
 
     def _new_vault(self) -> Vault:
         setup = self._setup
-        return Vault(setup.launcher, setup.vault_command, setup.start_timeout, self._listener)
+        return Vault(setup.launcher, setup.vault_command, setup.start_timeout, setup.turns, self._listener)
 
     # -- a vault in the place of one that died ------------------------------------------------------------------------
     @property

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.protocol.http import Problem
-from cleanroom_kernel.server import auth
+from cleanroom_kernel.server import auth, memory
 from cleanroom_kernel.server.auth import Identity
 from cleanroom_kernel.server.session import Host, Session
 from cleanroom_kernel.server.vault import StartFailed
@@ -34,6 +34,7 @@ class Limits(Struct, frozen=True):
 
     max_sessions: int
     max_sessions_per_expert: int
+    memory_reserve: int  # bytes that must be left for another session
     cull_idle_timeout: float
     cull_interval: float
     cull_connected: bool
@@ -65,6 +66,9 @@ class Sessions:
         mine = sum(session.identity.name == identity.name for session in self)
         if len(self._live) >= self._limits.max_sessions or mine >= self._limits.max_sessions_per_expert:
             raise Refused(Problem.FULL)
+        if self._limits.memory_reserve and memory.available() < self._limits.memory_reserve:
+            log.error("a session was not admitted: less memory is left than Server.memory_reserve")
+            raise Refused(Problem.NO_MEMORY)
         session = Session(self._host, identity, address, self._forget)
         self._live[session.id] = session
         try:

@@ -22,11 +22,15 @@ from cleanroom_kernel.protocol.messages import (
     Opened,
     OpenFailed,
     ServerMessage,
+    TurnGiven,
+    TurnOver,
+    TurnWanted,
     VaultNotice,
     Welcome,
     WorkerWanted,
 )
 from cleanroom_kernel.server.launching import Launcher
+from cleanroom_kernel.server.turns import Turns
 from cleanroom_kernel.server.vaultline import VaultLine
 from cleanroom_kernel.server.watched import Watched
 from cleanroom_kernel.server.workers import Workers
@@ -46,8 +50,11 @@ class Listener(Protocol):
 
 
 class Vault:
-    def __init__(self, launcher: Launcher, command: Sequence[str], timeout: float, listener: Listener) -> None:
+    def __init__(
+        self, launcher: Launcher, command: Sequence[str], timeout: float, turns: Turns, listener: Listener
+    ) -> None:
         self._launcher, self._command, self._timeout, self._listener = launcher, command, timeout, listener
+        self._turns, self._expert = turns, ""
         self._workers, self._jobs = Workers(launcher), Workers(launcher, "job")
         self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._line: VaultLine | None = None
@@ -60,6 +67,7 @@ class Vault:
         """Return what it says of the room, once that is open. `interpreter` is its end of the line to one; what the
         caller has of it is the caller's to close. Raises `StartFailed`.
         """
+        self._expert = opening.expert
         ours, theirs = socket.socketpair()
         try:
             with theirs, self._workers.theirs, self._jobs.theirs:
@@ -88,6 +96,7 @@ class Vault:
 
     async def close(self) -> None:
         self._closed = True
+        self._turns.over(self)
         if self._opened.done() and not self._opened.cancelled():
             self._opened.exception()
         if self._line is not None:
@@ -103,6 +112,7 @@ class Vault:
 
     async def _report_death(self, code: int) -> None:
         await self.settled()  # what it said before it died comes first
+        self._turns.over(self)
         if self._closed:
             return
         if not self._opened.done():
@@ -128,6 +138,11 @@ class Vault:
         elif isinstance(notice, JobOver):
             if not self._closed:
                 self._jobs.over()
+        elif isinstance(notice, TurnWanted):
+            if not self._closed:
+                self._turns.want(self, self._expert, lambda: self.send(TurnGiven()))
+        elif isinstance(notice, TurnOver):
+            self._turns.over(self)
         elif isinstance(notice, Began):
             self.began = notice
         elif isinstance(notice, Answered):

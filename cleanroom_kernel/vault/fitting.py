@@ -10,12 +10,14 @@ Promise: what is told while a task goes on is the time and how many of its piece
 from __future__ import annotations
 
 import array
+import contextlib
 import select
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any, Protocol
 
-from cleanroom_kernel.protocol.messages import FitLimits, Progress, WorkerWanted
+from cleanroom_kernel.protocol.messages import WAITING, FitLimits, Progress, TurnOver, TurnWanted, WorkerWanted
 from cleanroom_kernel.protocol.release import Reason, Refusal
 from cleanroom_kernel.vault.handover import Done, Failed, Handover, Job, Lost, Step
 from cleanroom_kernel.vault.lines import Lines
@@ -40,9 +42,12 @@ class Here:
 
 
 class Workers:
-    """One worker at a time, as long as it lives. The first one was asked for already."""
+    """One worker at a time, as long as it lives. The first one was asked for already. With `turns`, work waits for the
+    server's word: a worker may take all the machine's cores.
+    """
 
-    def __init__(self, lines: Lines, supply: socket.socket, limits: FitLimits) -> None:
+    def __init__(self, lines: Lines, supply: socket.socket, limits: FitLimits, *, turns: bool = False) -> None:
+        self._turns = turns
         self._lines, self._supply, self._limits = lines, supply, limits
         supply.setblocking(False)
         self._asked = True  # a worker is on its way
@@ -62,7 +67,8 @@ class Workers:
         self._operation = OPERATIONS[type(task)]
         self._step = Step("", 0, 0)
         try:
-            outcome = self._carried_out(Job(task, self._limits.memory), self._worker())
+            with self._turn():
+                outcome = self._carried_out(Job(task, self._limits.memory), self._worker())
         except Lost:
             self._replace()
             raise self._ended(End.DIED) from None
@@ -75,6 +81,26 @@ class Workers:
         if outcome.memory:
             raise self._ended(End.MEMORY)
         raise LearningFailed(self._operation)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """What a task waits for others is not the task's own time."""
+        if not self._turns:
+            yield
+            return
+        self._lines.has_turn = False
+        self._lines.notify(TurnWanted())
+        try:
+            while not self._lines.has_turn:
+                self._lines.listen(_TELL_SECONDS)
+                if self._lines.interrupted:
+                    raise self._ended(End.INTERRUPTED)
+                if not self._lines.has_turn:
+                    self._lines.tell(Progress(int(time.monotonic() - self._started), WAITING, 0, 0))
+            self._started = self._told = time.monotonic()
+            yield
+        finally:
+            self._lines.notify(TurnOver())
 
     def _ended(self, end: End) -> TaskEnded:
         return TaskEnded(end, self._operation)

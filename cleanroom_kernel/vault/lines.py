@@ -20,6 +20,7 @@ from cleanroom_kernel.protocol.messages import (
     Progress,
     Reply,
     ServerMessage,
+    TurnGiven,
     VaultNotice,
 )
 
@@ -30,12 +31,12 @@ class Ended(BaseException):
 
 class Lines:
     """`cell` is the notebook cell that the server passed on last; `interrupted` says that the expert has interrupted
-    since the last request came.
+    since the last request came, `has_turn` that heavy work may go on.
     """
 
     def __init__(self, interpreter: socket.socket, server: socket.socket) -> None:
         self.cell = ""
-        self.interrupted = False
+        self.interrupted = self.has_turn = False
         self._number = 0
         self._to_interpreter, self._to_server = interpreter, server
         for stream in (interpreter, server):
@@ -76,6 +77,11 @@ class Lines:
         self._hear()
         return stream.fileno() in ready
 
+    def listen(self, seconds: float) -> None:
+        """Wait for a word of the server's, at most so long."""
+        self._wait((self._to_server, select.POLLIN), seconds=seconds)
+        self._hear()
+
     def tell(self, progress: Progress) -> None:
         """A word to the interpreter on its request, if it has room for one: who does not listen is not waited for."""
         if self._wait((self._to_interpreter, select.POLLOUT), seconds=0.0):
@@ -96,6 +102,8 @@ class Lines:
         while (message := self._heard()) is not None:
             if isinstance(message, Interrupt):
                 self.interrupted = True
+            elif isinstance(message, TurnGiven):
+                self.has_turn = True
             elif isinstance(message, CellStarted):
                 self.cell = message.cell
             else:

@@ -15,6 +15,7 @@ from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.jobline import JobRunner
 from cleanroom_kernel.vault.lines import Lines
+from cleanroom_kernel.vault.memory import limit
 from cleanroom_kernel.vault.seeds import Seeds, room_key
 from cleanroom_kernel.vault.tables import RoomError, open_room
 from cleanroom_kernel.vault.unsettled import settle
@@ -28,6 +29,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.s
     """`lines` and `supply` are for the session's fits: to hear of interrupts, and to get workers by; `jobs` is where
     processes for jobs come from, if any are run.
     """
+    limit(opening.memory)
     try:
         policy = Policy.from_settings(opening.policy).snapshot()
         tables = open_room(opening.room)
@@ -41,7 +43,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.s
 
     def furnished(policy: PolicySnapshot) -> tuple[Engine, LateLearners]:
         seeds = Seeds(key if policy.keyed_seeds else None)
-        learners = LateLearners(seeds, lambda: _learners(seeds, ledger.borders(policy), lines, supply, opening.fits))
+        learners = LateLearners(seeds, lambda: _learners(seeds, ledger.borders(policy), lines, supply, opening))
         return Engine(tables, seeds, lambda predict, engine: learners.predict(predict, engine)), learners
 
     engine, learners = furnished(policy)
@@ -83,9 +85,9 @@ class LateLearners:
         return getattr(self._made, name)
 
 
-def _learners(seeds: Seeds, borders: Borders, lines: Lines, supply: socket.socket, limits: FitLimits) -> Any:
+def _learners(seeds: Seeds, borders: Borders, lines: Lines, supply: socket.socket, opening: Open) -> Any:
     lines.notify(WorkerWanted())  # it loads scikit-learn while we do
     from cleanroom_kernel.vault.fitting import Workers
     from cleanroom_kernel.vault.learners import Learners
 
-    return Learners(seeds, borders, Workers(lines, supply, limits))
+    return Learners(seeds, borders, Workers(lines, supply, opening.fits, turns=opening.turns))

@@ -64,6 +64,7 @@ from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
+from cleanroom_kernel.vault.memory import SHORT
 from cleanroom_kernel.vault.opening import OpeningError, adopt, open_desk
 from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.welcome import welcome
@@ -223,7 +224,8 @@ class Session:
         except FAILURES as error:
             self._log(described(error))
             desk = self._desk
-            return fail(self._asker(), digest(aggregate), describe(aggregate), FAILED, desk.policy, desk.ledger)
+            words = SHORT if isinstance(error, MemoryError) else FAILED
+            return fail(self._asker(), digest(aggregate), describe(aggregate), words, desk.policy, desk.ledger)
 
     def _asked(self, request: Disclose | Export | AskOwner, aggregate: Aggregate) -> Asked:
         """For rehearsals of other policies."""

@@ -148,6 +148,15 @@ async def test_sessions_are_limited(own_server):
 
 
 @asynchronous
+async def test_a_session_is_not_admitted_where_memory_is_short(own_server):
+    server = own_server(memory_reserve="900000G")
+    response = await Expert(server, server.invite()).fetch("POST", "/api/kernels", body="{}")
+    assert (response.code, json.loads(response.body)["problem"]) == (503, "no memory")
+    assert "Server.memory_reserve" in (server.state.parent / "server.log").read_text()
+    assert server.events(audit.SessionStarted) == []
+
+
+@asynchronous
 async def test_a_room_that_does_not_open_is_for_the_owner_to_see_to(own_server):
     server = own_server(Policy={"refuse to open": True})
     response = await Expert(server, server.invite()).fetch("POST", "/api/kernels", body="{}")

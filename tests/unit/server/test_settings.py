@@ -7,11 +7,12 @@ import stat
 import time
 
 import pytest
+from traitlets import TraitError
 from traitlets.config import Config
 
 from cleanroom_kernel.audit import Ending
 from cleanroom_kernel.kernel import connections
-from cleanroom_kernel.server import certificate
+from cleanroom_kernel.server import certificate, memory
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.main import ConfigurationError, Server
 from cleanroom_kernel.server.sessions import Limits, Sessions
@@ -70,6 +71,14 @@ def test_an_invitation_is_what_the_kernel_understands(host, fingerprint, asked):
     assert (connection.token, connection.fingerprint, connection.tls) == ("id.secret", fingerprint, bool(fingerprint))
 
 
+def test_a_vault_has_half_of_the_machine_unless_the_owner_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "total", lambda: 16 << 30)
+    assert server(tmp_path).memory_of_a_vault == 8 << 30
+    assert server(tmp_path, vault_memory="3G").memory_of_a_vault == 3 << 30
+    with pytest.raises(TraitError, match="512M"):
+        server(tmp_path, vault_memory="100M")
+
+
 # -- how long a session lasts -----------------------------------------------------------------------------------------
 class OldSession:
     """A session's age and state, as `outlived` looks at it."""
@@ -84,6 +93,7 @@ class OldSession:
 LIMITS = {
     "max_sessions": 1,
     "max_sessions_per_expert": 1,
+    "memory_reserve": 0,
     "cull_idle_timeout": 0.0,
     "cull_interval": 1.0,
     "cull_connected": False,
