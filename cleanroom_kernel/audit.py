@@ -252,6 +252,15 @@ class RequestStep(Event, frozen=True, tag="request step"):
     sha256: str
 
 
+class NoticeFailed(Event, frozen=True, tag="notice failed"):
+    """Word of a request did not reach whom it was for; the request is where it was. `why` is one of our own words."""
+
+    number: int
+    news: str
+    to: str  # "checkers" or "expert"
+    why: str
+
+
 class InvitationMade(Event, frozen=True, tag="invitation made"):
     expert: str
     invitation: str  # public identity of the token
@@ -301,6 +310,7 @@ AnyEvent = (
     | RehearsalEnded
     | RequestMade
     | RequestStep
+    | NoticeFailed
     | InvitationMade
     | InvitationRevoked
     | LoginRefused

@@ -23,6 +23,7 @@ from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
 from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.main import Server
+from cleanroom_kernel.server.notices import Notices
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.reviewing import Airlock
 from cleanroom_kernel.server.sandbox.settings import Sandbox
@@ -57,7 +58,7 @@ class Room(Configurable):
 # Set by the command itself, or by tests alone; the template leaves them out.
 _INTERNAL = {"Server.room", "Server.state", "Server.name", "Server.vault_command", "Server.interpreter_startup"}
 
-CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Airlock, Server, Fits, Jobs, OutputPolicy, Sandbox)
+CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Airlock, Notices, Server, Fits, Jobs, OutputPolicy, Sandbox)
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.launching import Launcher
+from cleanroom_kernel.server.notices import Notices, NoticesError, Sender, by_apprise, watch
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
 from cleanroom_kernel.server.policies import Policies
@@ -229,6 +230,7 @@ async def running(config: Config, launcher: Launcher, rulebook: Rulebook | None 
         asyncio.create_task(sessions.watch_revocations()),
         asyncio.create_task(sessions.watch_age()),
         asyncio.create_task(watch_expiry(auditor, server.cull_interval)),
+        *_notices(config, auditor, server.room_name),
     ]
     places: list[Address] = []
     room = owner.RoomFacts(
@@ -261,6 +263,20 @@ async def running(config: Config, launcher: Launcher, rulebook: Rulebook | None 
         await sessions.end_all(Ending.STOPPED)
         auditor.note(audit.RoomClosed(server.room_name))
         auditor.close()
+
+
+def _notices(config: Config, auditor: Auditor, room: str) -> list[asyncio.Task[None]]:
+    """The task that gives notice of requests, if anybody wants any."""
+    notices = Notices(config=config)
+    if not notices.are_wanted:
+        return []
+    try:
+        sender = Sender(notices, by_apprise(notices), auditor, room)
+    except NoticesError as wrong:
+        raise ConfigurationError(str(wrong)) from None
+    with audit.reading(auditor.engine) as connection:
+        since = audit.last(connection)
+    return [asyncio.create_task(watch(sender, notices, auditor, since))]
 
 
 def _listen(
