@@ -172,7 +172,8 @@ def markdown(found: list[Measured]) -> str:
 def _total(first: list[Measured], later: list[Measured]) -> str:
     (theirs, cold), (_, warm) = _sums(first), _sums(later)
     ratios = [ours / peer for peer, ours in (_sums(first), _sums(later))]
-    return f"| all | {theirs * 1e3:.1f} ms | {cold * 1e3:.1f} ms | {ratios[0]:.2f} | {warm * 1e3:.1f} ms | {ratios[1]:.2f} |"
+    sums = f"| {theirs * 1e3:.1f} ms | {cold * 1e3:.1f} ms | {ratios[0]:.2f} | {warm * 1e3:.1f} ms | {ratios[1]:.2f} |"
+    return f"| all {sums}"
 
 
 def _sums(found: list[Measured]) -> tuple[float, float]:

@@ -66,7 +66,7 @@ def _no_models(*_: Any) -> Any:
 
 
 def _answer(desk: Desk, stream: socket.socket) -> None:
-    session = Session(desk, lambda line: print(f"vault: {line}", file=sys.stderr))
+    session = Session(desk, lambda line: print(f"vault: {line}", file=sys.stderr), lambda _: None)
     channel = Channel(stream, InterpreterRequest, limit=REQUEST_LIMIT)
     with contextlib.suppress(OSError):
         for request in channel:

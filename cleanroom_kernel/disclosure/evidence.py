@@ -81,10 +81,12 @@ def summed(grouped: Contributions, kind: Kind, least: int) -> Measured:
     return Measured(total if is_sum else mean, evidence, parts)
 
 
-def spread_out(rows: Grouped, values: Floats, ddof: int, root: bool, least: int) -> Measured:
-    """Variances with divisor n - `ddof`, or their square roots."""
+def spread_out(
+    rows: Grouped, values: Floats, ddof: int, root: bool, least: int, by_unit: Contributions | None = None
+) -> Measured:
+    """Variances with divisor n - `ddof`, or their square roots. `by_unit` are the values' contributions, if known."""
     with np.errstate(over="ignore", invalid="ignore"):
-        by_unit = contributions(rows, values)
+        by_unit = contributions(rows, values) if by_unit is None else by_unit
         counts = _rows(by_unit)
         mean = _divide(reduce_groups(np.add, by_unit.sums, by_unit.bounds), counts.rows)
         squares = contributions(rows, (values - mean[rows.codes]) ** 2)
@@ -147,8 +149,11 @@ def _correlation_influences(x: Centred, y: Centred, r: float) -> Floats:
 # -- parts ------------------------------------------------------------------------------------------------------------
 def _rows(grouped: Contributions) -> CellEvidence:
     """What every kind needs: how rows are spread over units. Influence is that on the count of rows."""
+    noted: CellEvidence | None = grouped.layout.noted.get("rows")
+    if noted is not None:
+        return noted
     spread = _spread(grouped.rows, grouped.bounds)
-    return CellEvidence(
+    grouped.layout.noted["rows"] = found = CellEvidence(
         rows=spread.total.astype(np.int64),
         units=np.diff(grouped.bounds),
         selected=np.diff(grouped.bounds),
@@ -157,6 +162,7 @@ def _rows(grouped: Contributions) -> CellEvidence:
         influence=spread.largest,
         step=STEPS * spread.third,
     )
+    return found
 
 
 def _with(

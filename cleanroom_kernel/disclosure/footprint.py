@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure.candidate import Floats, Footprint, Integers
-from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, contributions
+from cleanroom_kernel.disclosure.grouping import Codes, Grouped
 
 BUCKETS = 4096
 PRIME = 2_097_143  # the largest below 2**21: products of a row of the audit still add up exactly in a double
@@ -91,21 +91,15 @@ class Sketcher:
 class RowFootprints:
     """Footprints of the groups of one grouping, made on demand. `space` says whose row numbers these are."""
 
-    def __init__(self, grouped: Grouped, sketcher: Sketcher, space: str, by_unit: Contributions | None = None) -> None:
-        """`by_unit` is any contributions of the same rows, if there are some already."""
+    def __init__(self, grouped: Grouped, sketcher: Sketcher, space: str) -> None:
         self._grouped = grouped
         self._sketcher = sketcher
         self._space = space
-        self._by_unit = by_unit
         self._made: dict[int, Footprint] = {}
 
-    @cached_property
-    def by_unit(self) -> Contributions:
-        return self._by_unit or contributions(self._grouped)
-
     def unit_set(self, cell: int) -> BitMap:
-        bounds = self.by_unit.bounds
-        return bitmap(self.by_unit.units[bounds[cell] : bounds[cell + 1]])
+        layout = self._grouped.layout
+        return bitmap(layout.units[layout.bounds[cell] : layout.bounds[cell + 1]])
 
     def of(self, cells: Sequence[int]) -> list[Footprint]:
         missing = sorted(set(cells) - set(self._made))
@@ -135,8 +129,9 @@ class RowFootprints:
             self._made[cell] = Footprint(self.unit_set(cell), sketch, self._counts(cell), self._space)
 
     def _counts(self, cell: int) -> NDArray[np.uint32]:
-        entries = slice(self.by_unit.bounds[cell], self.by_unit.bounds[cell + 1])
-        return self._sketcher.of_counts(self.by_unit.units[entries], self.by_unit.rows[entries])
+        layout = self._grouped.layout
+        entries = slice(layout.bounds[cell], layout.bounds[cell + 1])
+        return self._sketcher.of_counts(layout.units[entries], layout.rows[entries])
 
 
 def footprint(units: Codes, rows: Integers, sketcher: Sketcher, space: str) -> Footprint:

@@ -7,6 +7,7 @@ conversion, which also adds up duplicates): it costs less than a group-by, and w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ Codes = NDArray[np.int32]
 _BLOCK = 2**16  # contributions looked at together: their numbers stay in the processor's cache
 
 
-class Grouped(Struct, frozen=True, eq=False):
+class Grouped(Struct, frozen=True, eq=False, dict=True):
     """Rows with the group and the unit of each. Rows of no group are left out already; `rows` identifies them."""
 
     codes: Codes
@@ -30,14 +31,68 @@ class Grouped(Struct, frozen=True, eq=False):
     n_groups: int
     n_units: int
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Which units are in which group, with how many rows: the same for all values, so it is found once."""
+        if self.n_groups == 1 and self.in_order:
+            starts = np.flatnonzero(self._begins)
+            return Layout(np.array([0, len(starts)]), self.units[starts], np.diff(starts, append=len(self.units)) * 1.0)
+        counts = _per_unit(self, np.ones(len(self.codes)))
+        return Layout(_bounds(self, counts), counts.indices, counts.data)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether the rows are sorted by unit, as those of a table are."""
+        return bool(np.all(self.units[1:] >= self.units[:-1]))
+
+    @cached_property
+    def runs(self) -> NDArray[np.intp]:
+        """Of rows in order: for each row its place among the units."""
+        return np.cumsum(self._begins) - 1
+
+    @property
+    def _begins(self) -> NDArray[np.bool_]:
+        """Of rows in order: where another unit begins."""
+        begins = np.ones(len(self.units), dtype=bool)
+        np.not_equal(self.units[1:], self.units[:-1], out=begins[1:])
+        return begins
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes with all that is found of it."""
+        return 40 * len(self.codes)
+
+
+class Layout:
+    """One entry per unit in a group, ordered by group and unit: entries bounds[g] to bounds[g + 1] are group g's.
+
+    `noted` is for what follows from it alone.
+    """
+
+    def __init__(self, bounds: Integers, units: Codes, rows: Floats) -> None:
+        self.bounds = bounds
+        self.units = units
+        self.rows = rows  # number of the unit's rows in the group
+        self.noted: dict[str, Any] = {}
+
 
 class Contributions(Struct, frozen=True, eq=False):
-    """One entry per unit in a group, ordered by group and unit: entries bounds[g] to bounds[g + 1] are group g's."""
+    """A layout, and the sum of some values for each of its entries."""
 
-    bounds: Integers
-    units: Codes
-    rows: Floats  # number of the unit's rows in the group
-    sums: Floats  # sum of their values
+    layout: Layout
+    sums: Floats
+
+    @property
+    def bounds(self) -> Integers:
+        return self.layout.bounds
+
+    @property
+    def units(self) -> Codes:
+        return self.layout.units
+
+    @property
+    def rows(self) -> Floats:
+        return self.layout.rows
 
     @property
     def n_groups(self) -> int:
@@ -62,15 +117,20 @@ def select(grouped: Grouped, chosen: NDArray[np.bool_]) -> Grouped:
 
 
 def contributions(grouped: Grouped, values: Floats | None = None) -> Contributions:
-    """Rows and sums of `values` of each unit in each group; without values the sums are those of ones."""
+    """Sums of `values` of each unit in each group; without values the sums are those of ones."""
     if values is None:
-        counts = _per_unit(grouped, np.ones(len(grouped.codes)))
-        return Contributions(_bounds(grouped, counts), counts.indices, counts.data, counts.data)
+        return Contributions(grouped.layout, grouped.layout.rows)
+    if grouped.n_groups == 1 and grouped.in_order:
+        sums = np.bincount(grouped.runs, weights=values, minlength=len(grouped.layout.units))
+        return Contributions(grouped.layout, sums.astype(np.float64, copy=False))
+    if "layout" in grouped.__dict__:
+        return Contributions(grouped.layout, _per_unit(grouped, np.asarray(values, dtype=np.float64)).data)
     both = np.empty(len(values), dtype=np.complex128)  # two sums for one pass
     both.real = values
     both.imag = 1.0
     found = _per_unit(grouped, both)
-    return Contributions(_bounds(grouped, found), found.indices, found.data.imag, found.data.real)
+    grouped.__dict__["layout"] = Layout(_bounds(grouped, found), found.indices, found.data.imag)
+    return Contributions(grouped.layout, found.data.real)
 
 
 def _bounds(grouped: Grouped, found: Any) -> Integers:
@@ -81,7 +141,7 @@ def _bounds(grouped: Grouped, found: Any) -> Integers:
 def _per_unit(grouped: Grouped, data: NDArray[Any]) -> Any:
     shape = (max(grouped.n_groups, 1), max(grouped.n_units, 1))
     entries = sparse.coo_matrix((data, (grouped.codes, grouped.units)), shape=shape)
-    if np.all(grouped.units[1:] >= grouped.units[:-1]):
+    if grouped.in_order:
         return entries.tocsr()
     return entries.tocsc().tocsr()  # twice through a counting sort is cheaper than sorting each group
 

@@ -6,6 +6,7 @@ Promise: as `evidence`. A quantile is the mean of the middle rows, as many as it
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 
 import msgspec
@@ -14,20 +15,29 @@ from numpy.typing import NDArray
 
 from cleanroom_kernel.disclosure.candidate import Floats, Integers
 from cleanroom_kernel.disclosure.evidence import Measured, counted, differing_units
-from cleanroom_kernel.disclosure.grouping import Codes, Grouped, contributions
+from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, contributions
 
 
-def quantile(rows: Grouped, values: Floats, q: float, least: int) -> Measured:
-    by_unit = contributions(rows, values)
-    base = counted(by_unit).evidence
-    result, influence = np.full(rows.n_groups, np.nan), np.zeros(rows.n_groups)
-    for group, places in _members(rows):
-        result[group], influence[group] = _middle(values[places], rows.units[places], q, least)
+class Ordered:
+    """Values in groups, of which several quantiles may be asked. `by_unit` are their contributions, if known."""
+
+    def __init__(self, rows: Grouped, values: Floats, by_unit: Contributions | None = None) -> None:
+        self.rows = rows
+        self.by_unit = contributions(rows, values) if by_unit is None else by_unit
+        self.groups = [(group, Ranks(values[at], rows.units[at])) for group, at in _members(rows)]
+
+
+def quantile(ordered: Ordered, q: float, least: int) -> Measured:
+    base = counted(ordered.by_unit).evidence
+    number = ordered.rows.n_groups
+    result, influence = np.full(number, np.nan), np.zeros(number)
+    for group, ranks in ordered.groups:
+        result[group], influence[group] = _middle(ranks, q, least)
     evidence = msgspec.structs.replace(
         base,
         influence=influence,
         step=influence,
-        differing=differing_units(by_unit, least),
+        differing=differing_units(ordered.by_unit, least),
         below=np.floor(base.units * q + 1e-9).astype(np.int64),
         above=np.floor(base.units * (1 - q) + 1e-9).astype(np.int64),
     )
@@ -54,22 +64,49 @@ def distinct(rows: Grouped, pairs: Grouped, least: Integers) -> Measured:
     return Measured(result, counted(contributions(rows)).evidence)
 
 
-def _middle(values: Floats, units: Codes, q: float, least: int) -> tuple[float, float]:
+class Ranks:
+    """Values of one group by rank; equal ones in the order of their rows. Only what is asked for is put in order."""
+
+    def __init__(self, values: Floats, units: Codes) -> None:
+        self._values = values
+        self._units = units
+        self._partly = values.copy()  # those at the places `_done` are where they belong
+        self._done = [-1, len(values)]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def at(self, rank: int) -> float:
+        place = bisect.bisect_left(self._done, rank)
+        if self._done[place] != rank:
+            between = self._partly[self._done[place - 1] + 1 : self._done[place]]
+            between.partition(rank - self._done[place - 1] - 1)
+            self._done.insert(place, rank)
+        return float(self._partly[rank])
+
+    def between(self, first: int, last: int) -> tuple[Floats, Codes]:
+        """Values of these ranks, ascending, and their units."""
+        least, most = self.at(first), self.at(last)
+        here = np.flatnonzero((self._values >= least) & (self._values <= most))
+        start = first - int(np.count_nonzero(self._values < least))
+        order = here[np.argsort(self._values[here], kind="stable")][start : start + last - first + 1]
+        return self._values[order], self._units[order]
+
+
+def _middle(ranks: Ranks, q: float, least: int) -> tuple[float, float]:
     """A quantile as the mean of its neighbours, and about the most that one unit among them can move it."""
-    last = len(values) - 1
+    last = len(ranks) - 1
     place = q * last
     low, high = int(np.floor(place)), int(np.ceil(place))
     if least <= 1:
-        ends = np.partition(values, sorted({low, high}))
-        return float(ends[low] + (ends[high] - ends[low]) * (place - low)), 0.0
+        return ranks.at(low) + (ranks.at(high) - ranks.at(low)) * (place - low), 0.0
     reach = 2 * least
     while True:
         start, end = max(low - reach, 0), min(high + reach, last)
-        order = np.argpartition(values, sorted({start, end}))[start : end + 1]
-        order = order[np.argsort(values[order], kind="stable")]
-        window = _grow(units[order], low - start, high - start, least)
+        values, units = ranks.between(start, end)
+        window = _grow(units, low - start, high - start, least)
         if window is not None or (start == 0 and end == last):
-            chosen = order[window] if window is not None else order
+            chosen = window if window is not None else slice(None)
             # Each unit among the neighbours counts once, however many of its rows are.
             _, unit = np.unique(units[chosen], return_inverse=True)
             shown = np.bincount(unit, weights=values[chosen]) / np.bincount(unit)
@@ -91,6 +128,10 @@ def _grow(units: Codes, low: int, high: int, least: int) -> slice | None:
 
 def _members(rows: Grouped) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Positions of the rows of each group that has any."""
+    if rows.n_groups == 1:
+        if len(rows.codes):
+            yield 0, np.arange(len(rows.codes))
+        return
     small = np.uint16 if rows.n_groups <= 2**16 else np.int32  # 16 bits are sorted by counting
     order = np.argsort(rows.codes.astype(small), kind="stable")
     sizes = np.bincount(rows.codes, minlength=rows.n_groups)

@@ -25,10 +25,11 @@ from cleanroom_kernel.plan.models import Fit, Inspect
 from cleanroom_kernel.plan.nodes import digest, postorder
 from cleanroom_kernel.plan.relations import Predict
 from cleanroom_kernel.protocol.release import Answer, Label
-from cleanroom_kernel.vault.answers_columns import Cells, Columns, Measurement, Rows, stack
+from cleanroom_kernel.vault.answers_columns import Columns, stack
 from cleanroom_kernel.vault.answers_groups import MARGIN, Groups, everything, groups
 from cleanroom_kernel.vault.answers_pairs import pairs
 from cleanroom_kernel.vault.answers_predicates import fewest
+from cleanroom_kernel.vault.answers_rows import Cells, Measurement, Rows
 from cleanroom_kernel.vault.desk import Desk
 
 
@@ -79,7 +80,7 @@ def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
     measured_of = [column.statistic.of for column in summary.columns if hasattr(column.statistic, "of")]
     rows = _rows(summary.over, measured_of, [key.of for key in summary.by], desk)
     found = _groups(summary, rows, desk)
-    cells = Cells(found.codes, _selections(summary, found))
+    cells = Cells(found.codes, _selections(summary, found), _groups_of(summary, desk))
     # Values that a number of distinct ones counts are groups as well.
     counted = [column.statistic.of for column in summary.columns if isinstance(column.statistic, Distinct)]
     mixed = summary.over.has_units and is_mixed(summary.over, [*(key.of for key in summary.by), *counted])
@@ -99,14 +100,27 @@ def _summary(summary: Summary, asker: Asker, desk: Desk) -> Answer:
 
 
 def _groups(summary: Summary, rows: Rows, desk: Desk) -> Groups:
-    if not summary.by:
-        return everything(len(rows))
-    return groups(
-        [rows.series(key.of) for key in summary.by],
-        [type_of(key.of, summary.over.fields) for key in summary.by],
-        keep_null=summary.keep_null,
-        complete=summary.over.has_units and desk.policy.minimum_units > 0,
-    )
+    def make() -> Groups:
+        if not summary.by:
+            return everything(len(rows))
+        return groups(
+            [rows.series(key.of) for key in summary.by],
+            [type_of(key.of, summary.over.fields) for key in summary.by],
+            keep_null=summary.keep_null,
+            complete=_is_complete(summary, desk),
+        )
+
+    return rows.noted(_groups_of(summary, desk), make)
+
+
+def _groups_of(summary: Summary, desk: Desk) -> str:
+    keys = [digest(key.of) for key in summary.by]
+    return f"groups {keys} {summary.keep_null} {_is_complete(summary, desk)}"
+
+
+def _is_complete(summary: Summary, desk: Desk) -> bool:
+    """Whether declared labels are all shown."""
+    return summary.over.has_units and desk.policy.minimum_units > 0
 
 
 def _selections(summary: Summary, found: Groups) -> list[Conditions]:

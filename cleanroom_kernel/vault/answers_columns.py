@@ -5,12 +5,12 @@ Promise: reads rows, decides nothing. Rows where a value is missing do not enter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
-import polars as pl
 from msgspec import Struct
 from numpy.typing import NDArray
 from pyroaring import BitMap
@@ -18,7 +18,6 @@ from pyroaring import BitMap
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.candidate import (
-    ANY_FREE,
     UNMOVED,
     CellEvidence,
     Footprint,
@@ -29,13 +28,12 @@ from cleanroom_kernel.disclosure.candidate import (
     Trace,
 )
 from cleanroom_kernel.disclosure.evidence import Measured, counted, spread_out, summed, units
-from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
+from cleanroom_kernel.disclosure.footprint import RowFootprints
 from cleanroom_kernel.disclosure.forms_terms import Form, Term, is_binary
-from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, group, select
+from cleanroom_kernel.disclosure.grouping import Contributions, Grouped, contributions, select
 from cleanroom_kernel.disclosure.kinds import kind_of
 from cleanroom_kernel.disclosure.measures import Conditions
-from cleanroom_kernel.disclosure.ordering import distinct, extreme, quantile
-from cleanroom_kernel.disclosure.selections import is_mixed
+from cleanroom_kernel.disclosure.ordering import Ordered, distinct, extreme, quantile
 from cleanroom_kernel.plan.aggregates import (
     Count,
     Distinct,
@@ -53,115 +51,9 @@ from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.vault.answers_groups import value_codes
-from cleanroom_kernel.vault.answers_measures import Prepared, RowsHolding, prepare
-from cleanroom_kernel.vault.columns import ROW, UNIT
-from cleanroom_kernel.vault.engine import Engine
+from cleanroom_kernel.vault.answers_rows import Cells, Measurement, Rows
 
 DAY = 86_400e6  # microseconds
-
-_ODD = np.int64(-7046029254386353131)
-
-Measurement = tuple[Statistics, CellEvidence]
-
-
-class Rows:
-    """The rows of a question as arrays. `names` tells under which name of `frame` an expression (by digest) is, and
-    `fewest` how few units are on a side of a condition inside it (absent where there is none). `least` is the minimum
-    count.
-
-    Rows of a public table belong to nobody: there, each is a unit of its own.
-    """
-
-    def __init__(
-        self,
-        over: Relation,
-        frame: pl.DataFrame,
-        names: dict[str, str],
-        fewest: dict[str, int],
-        engine: Engine,
-        sketcher: Sketcher,
-        least: int,
-    ) -> None:
-        self.over = over
-        self.least = least
-        self.sketcher = sketcher
-        self.space = measures.space_of(over)
-        self._frame = frame
-        self._names = names
-        self._fewest = fewest
-        self._rows = frame.get_column(ROW).to_numpy()
-        self._holding = RowsHolding(over, self._rows, engine)
-        self._prepared: dict[str, Prepared] = {}
-        if over.has_units:
-            self._units, self._n_units = frame.get_column(UNIT).to_numpy(), engine.tables.n_units
-        else:
-            self._units, self._n_units = np.arange(len(frame), dtype=np.int32), len(frame)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def grouped(self, codes: NDArray[np.int32], n_groups: int) -> Grouped:
-        return group(codes, self._units, self._rows, n_groups, self._n_units)
-
-    def series(self, of: Expression) -> pl.Series:
-        return self._frame.get_column(self._names[digest(of)])
-
-    def prepared(self, of: Expression) -> Prepared:
-        key = digest(of)
-        if key not in self._prepared:
-            self._prepared[key] = prepare(of, self.over, self.series(of), self._units, self.least, self._holding)
-        return self._prepared[key]
-
-    def judged(self, measurement: Measurement, inputs: tuple[Expression, ...]) -> Measurement:
-        """With the conditions inside its inputs, which concern all of its cells."""
-        column, evidence = measurement
-        few = [self._fewest[digest(of)] for of in inputs if digest(of) in self._fewest]
-        few += [self._sides(holding) for of in inputs for holding in self._inside(of)]
-        if not few:
-            return measurement
-        return column, msgspec.structs.replace(evidence, selected=np.minimum(evidence.selected, min(few)))
-
-    def _inside(self, of: Expression) -> list[NDArray[np.bool_]]:
-        """Where the conditions of each term hold; a measure that is one condition is judged by its values."""
-        prepared = self._prepared.get(digest(of))
-        if prepared is None or is_binary(prepared.form.field):
-            return []
-        return [holding for _, holding in prepared.parts]
-
-    def _sides(self, holding: NDArray[np.bool_]) -> int:
-        return min(len(np.unique(self._units[holding])), len(np.unique(self._units[~holding])))
-
-    def charged(self, inputs: Iterable[Expression]) -> frozenset[str]:
-        """The owner's columns to which free measures among the inputs are charged, and those that chose the rows where
-        they do so several at once: else noise averages out over many columns of one cohort.
-        """
-        free = [of for of in inputs if self.over.has_units and self.prepared(of).form.free]
-        if not free:
-            return frozenset()
-        choosing = measures.chosen_by(self.over) if is_mixed(self.over) else frozenset()
-        return frozenset({ANY_FREE}).union(choosing, *(measures.decided_by(of, self.over) for of in free))
-
-    def footprints(
-        self, grouped: Grouped, values: NDArray[np.float64] | None, by_unit: Contributions | None = None
-    ) -> RowFootprints:
-        """Of rows by their numbers, or where those mean nothing, by unit and value."""
-        if self.space == measures.BY_VALUE:
-            content = grouped.units.astype(np.int64) * _ODD
-            if values is not None:
-                content ^= (values + 0.0).view(np.int64)  # -0.0 is 0.0
-            grouped = Grouped(grouped.codes, grouped.units, content, grouped.n_groups, grouped.n_units)
-        return RowFootprints(grouped, self.sketcher, self.space, by_unit)
-
-
-class Cells(Struct, frozen=True, eq=False):
-    """Groups as the columns see them: one for each row (-1: none), and how the code selects the rows of each group."""
-
-    codes: NDArray[np.int32]
-    selections: list[Conditions]
-
-    @property
-    def number(self) -> int:
-        return len(self.selections)
 
 
 class Columns:
@@ -174,10 +66,11 @@ class Columns:
         self._inside: NDArray[np.bool_] | None = cells.codes >= 0
         if self._inside.all():
             self._inside = None
-        self._groups = rows.grouped(cells.codes, cells.number)
+        self._sets: dict[int, RowFootprints] = {}
+        self._groups = self._gathered("", lambda: rows.grouped(cells.codes, cells.number))
         self._least = least
         self._borders = borders
-        self._of_all_rows: RowFootprints | None = None
+        self._measures: dict[str, _Known] = {}
 
     def column(self, name: str, statistic: Statistic) -> Measurement:
         kind = kind_of(statistic, self._over)
@@ -190,9 +83,8 @@ class Columns:
     def _rows_alone(
         self, name: str, kind: Kind, measure: Callable[[Contributions], Measured], identity: str, *, linear: bool
     ) -> Measurement:
-        by_unit = contributions(self._groups)
         said = _Said(identity, linear, identity)
-        return _made(name, kind, measure(by_unit), self._traces(said, self._groups, by_unit))
+        return _made(name, kind, measure(contributions(self._groups)), self._traces(said, self._groups))
 
     def _units(self, name: str, kind: Kind, _: Units) -> Measurement:
         return self._like_rows(self._rows_alone(name, kind, units, measures.UNITS, linear=False))
@@ -204,48 +96,47 @@ class Columns:
         return msgspec.structs.replace(column, traces=column.traces + rows), evidence
 
     def _count(self, name: str, kind: Kind, statistic: Count) -> Measurement:
-        known = select(self._groups, self._take(self._rows.series(statistic.of).is_not_null().to_numpy()))
-        by_unit = contributions(known)
+        there = self._take(self._rows.series(statistic.of).is_not_null().to_numpy())
+        known = self._selected(f"known {digest(statistic.of)}", there)
         measure = measures.count_of(statistic.of, self._over)
         said = _Said(measure, True, measures.ROWS, measures.is_known(statistic.of, self._over))
-        made = _made(name, kind, counted(by_unit), self._traces(said, known, by_unit))
+        made = _made(name, kind, counted(contributions(known)), self._traces(said, known))
         return made if measure == measures.ROWS else self._like_rows(made)
 
     def _sum(self, name: str, kind: Kind, statistic: Sum | Mean) -> Measurement:
         known = self._known(statistic.of)
         form, values = known.form, known.values
-        by_unit = contributions(known.rows, values)
         said = self._said(measures.sum_of, type(statistic).__name__, known)
-        traces = self._traces(said, known.rows, by_unit, values) + self._of_columns(said, known)
+        traces = self._traces(said, known.rows, values) + self._of_columns(said, known)
         if kind in (Kind.SELECTED, Kind.SHARE):
             # Rows where something holds are also a count, and can be compared with one. So is their share of all.
             chosen = values > 0
             shown = measures.ROWS if kind is Kind.SELECTED else said.statistic
             count = _Said(measures.ROWS, kind is Kind.SELECTED, shown, self._has_value(statistic.of, form))
-            traces += self._traces(count, select(known.rows, chosen), values=values[chosen])
-        measured = summed(by_unit, kind, self._least)
+            traces += self._traces(count, select(known.rows, chosen), values[chosen])
+        measured = summed(known.by_unit, kind, self._least)
         moved = Moved(form.scale, form.offset)
         if isinstance(statistic, Sum) and form.offset:
-            counts = counted(by_unit)
+            counts = counted(known.by_unit)
             moved = Moved(form.scale, form.offset, counts.values, counts.evidence.step)
             rows = _Said(measures.ROWS, True, said.statistic)
-            traces += self._traces(rows, known.rows, by_unit, values)
+            traces += self._traces(rows, known.rows, values)
         return self._of_form(_made(name, kind, measured, traces, least_base=_least_base(form), moved=moved), known)
 
     def _spread(self, name: str, kind: Kind, statistic: Variance) -> Measurement:
         known = self._known(statistic.of)
-        measured = spread_out(known.rows, known.values, statistic.ddof, statistic.root, self._least)
+        measured = spread_out(known.rows, known.values, statistic.ddof, statistic.root, self._least, known.by_unit)
         said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", known)
-        traces = self._traces(said, known.rows, values=known.values) + self._of_columns(said, known)
+        traces = self._traces(said, known.rows, known.values) + self._of_columns(said, known)
         scale = abs(known.form.scale) if statistic.root else known.form.scale**2
         return self._of_form(_made(name, kind, measured, traces, moved=Moved(scale)), known)
 
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
         known = self._known(statistic.of)
         q = statistic.q if known.form.scale > 0 else 1 - statistic.q
-        measured = quantile(known.rows, known.values, q, self._least)
+        measured = quantile(known.ordered, q, self._least)
         said = self._said(measures.order_of, f"quantile {q!r}", known, linear=False)
-        traces = self._traces(said, known.rows, values=known.values)
+        traces = self._traces(said, known.rows, known.values)
         moved = Moved(known.form.scale, known.form.offset)
         made = _made(name, kind, measured, traces, least_base=_least_base(known.form), moved=moved)
         return self._of_form(made, known)
@@ -255,19 +146,19 @@ class Columns:
         largest = statistic.largest == (known.form.scale > 0)
         said = self._said(measures.order_of, "max" if largest else "min", known, linear=False)
         measured = extreme(known.rows, known.values, largest)
-        traces = self._traces(said, known.rows, values=known.values)
+        traces = self._traces(said, known.rows, known.values)
         moved = Moved(known.form.scale, known.form.offset)
         return self._of_form(_made(name, kind, measured, traces, moved=moved), known)
 
     def _distinct(self, name: str, kind: Kind, statistic: Distinct) -> Measurement:
         codes, number = value_codes(self._rows.series(statistic.of))
         codes = self._take(codes)
-        known = select(self._groups, codes >= 0)
+        known = self._selected(f"known {digest(statistic.of)}", codes >= 0)
         combined = known.codes.astype(np.int64) * max(number, 1) + codes[codes >= 0]
         found, pairs = np.unique(combined, return_inverse=True)
         by_value = Grouped(pairs.astype(np.int32), known.units, known.rows, len(found), known.n_units)
         sets = RowFootprints(by_value, self._rows.sketcher, self._rows.space)
-        least = self._borders.least(np.diff(sets.by_unit.bounds), sets.unit_set)
+        least = self._borders.least(np.diff(by_value.layout.bounds), sets.unit_set)
         identity = measures.statistic_of("distinct", statistic.of, self._over)
         said = _Said(measures.distinct_of(statistic.of, self._over), False, identity)
         return _made(name, kind, distinct(known, by_value, least), self._traces(said, known))
@@ -278,15 +169,33 @@ class Columns:
 
     def _known(self, of: Expression) -> _Known:
         """Rows in groups where `of` is not null, and the values of its core there."""
+        if digest(of) not in self._measures:
+            self._measures[digest(of)] = self._find_known(of)
+        return self._measures[digest(of)]
+
+    def _find_known(self, of: Expression) -> _Known:
         prepared = self._rows.prepared(of)
         values = self._take(prepared.values)
         there = ~np.isnan(values)
-        rows = select(self._groups, there)
+        rows = self._selected(f"value {self._least} {digest(of)}", there)
         whole = rows is self._groups
         parts = [
             (term, self._take(holding) if whole else self._take(holding)[there]) for term, holding in prepared.parts
         ]
         return _Known(of, prepared.form, rows, values if whole else values[there], parts)
+
+    def _selected(self, what: str, chosen: NDArray[np.bool_]) -> Grouped:
+        """Rows of the groups; all of them, if all are chosen."""
+        if chosen.all():
+            return self._groups
+        return self._gathered(what, lambda: select(self._groups, chosen))
+
+    def _gathered(self, what: str, make: Callable[[], Grouped]) -> Grouped:
+        name = f"{what} in {self._cells.name}" if self._cells.name else ""
+        found = self._rows.gathered(name, make)
+        if found.footprints is not None:
+            self._sets[id(found.rows)] = found.footprints
+        return found.rows
 
     def _said(
         self, measure: Callable[[Expression, Relation], str], what: str, known: _Known, *, linear: bool = True
@@ -311,28 +220,17 @@ class Columns:
         for term, holding in known.parts if not is_binary(known.form.field) else ():
             chosen, values = select(known.rows, holding), known.values[holding]
             conditions = frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
-            traces += self._traces(_Said(term.trace, is_sum, traces[0].statistic, conditions), chosen, values=values)
+            traces += self._traces(_Said(term.trace, is_sum, traces[0].statistic, conditions), chosen, values)
             selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
         return (
             msgspec.structs.replace(column, traces=traces, charged=charged),
             msgspec.structs.replace(evidence, selected=selected),
         )
 
-    def _traces(
-        self,
-        said: _Said,
-        grouped: Grouped,
-        by_unit: Contributions | None = None,
-        values: NDArray[np.float64] | None = None,
-    ) -> tuple[Trace, ...]:
+    def _traces(self, said: _Said, grouped: Grouped, values: NDArray[np.float64] | None = None) -> tuple[Trace, ...]:
         if not self._over.has_units:
             return ()
-        if grouped is self._groups and self._rows.space != measures.BY_VALUE:
-            if self._of_all_rows is None:
-                self._of_all_rows = self._rows.footprints(grouped, None, by_unit)
-            footprints = self._of_all_rows
-        else:
-            footprints = self._rows.footprints(grouped, values, by_unit)
+        footprints = self._sets.get(id(grouped)) or self._rows.footprints(grouped, values)
         selections = self._cells.selections
         return (
             Trace(
@@ -351,13 +249,12 @@ class Columns:
         columns = (f"sum of {column}" for column in sorted(measures.columns_of(known.of, self._over)))
         others = [measure for measure in columns if measure != said.measure]
         traces = (
-            self._traces(msgspec.structs.replace(said, measure=measure), known.rows, values=known.values)
-            for measure in others
+            self._traces(msgspec.structs.replace(said, measure=measure), known.rows, known.values) for measure in others
         )
         return tuple(trace for some in traces for trace in some)
 
 
-class _Known(Struct, frozen=True, eq=False):
+class _Known(Struct, frozen=True, eq=False, dict=True):
     """A measure in its groups: rows with a value, the core's values, and where the conditions of its terms hold."""
 
     of: Expression
@@ -365,6 +262,14 @@ class _Known(Struct, frozen=True, eq=False):
     rows: Grouped
     values: NDArray[np.float64]
     parts: list[tuple[Term, NDArray[np.bool_]]]
+
+    @cached_property
+    def by_unit(self) -> Contributions:
+        return contributions(self.rows, self.values)
+
+    @cached_property
+    def ordered(self) -> Ordered:
+        return Ordered(self.rows, self.values, self.by_unit)
 
 
 def _least_base(form: Form) -> float:

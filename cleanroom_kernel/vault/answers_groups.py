@@ -35,6 +35,10 @@ class Groups(Struct, frozen=True, eq=False):
     def number(self) -> int:
         return len(self.labels)
 
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes + sum(part.nbytes for part in self.parts)
+
 
 class _Key(Struct, frozen=True, eq=False):
     codes: NDArray[np.int64]

@@ -18,7 +18,8 @@ from cleanroom_kernel.disclosure.candidate import Footprint, Footprints, Kind, M
 from cleanroom_kernel.disclosure.evidence import Centred, Measured, products
 from cleanroom_kernel.disclosure.grouping import Grouped, select
 from cleanroom_kernel.plan.aggregates import Correlation
-from cleanroom_kernel.vault.answers_columns import Measurement, Rows, stack
+from cleanroom_kernel.vault.answers_columns import stack
+from cleanroom_kernel.vault.answers_rows import Measurement, Rows
 
 Values = NDArray[np.float64]
 

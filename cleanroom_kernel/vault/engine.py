@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import narwhals as nw
 import polars as pl
@@ -27,9 +27,10 @@ from cleanroom_kernel.vault.relations import RULES, inputs_of
 from cleanroom_kernel.vault.rowcalls import NO_ROW_FUNCTIONS
 from cleanroom_kernel.vault.rows import Names, Rows, hidden, kept_columns
 from cleanroom_kernel.vault.seeds import Seeds
-from cleanroom_kernel.vault.store import BUDGET, Kept, RowNumbers, Store, in_order
+from cleanroom_kernel.vault.store import BUDGET, Kept, RowNumbers, Sized, Store, in_order
 from cleanroom_kernel.vault.tables import Tables
 
+Made = TypeVar("Made", bound=Sized)
 Predictor = Callable[[Predict, "Engine"], NDArray[Any]]
 
 
@@ -70,6 +71,18 @@ class Engine:
         frame = self._ordered(relation, outputs) if ordered else self._computed(relation, outputs).frame
         named = [frame.get_column(_key(column.of)).alias(column.name) for column in columns]
         return pl.DataFrame([*named, *(frame.get_column(name) for name in hidden(relation))])
+
+    def noted(self, what: str, rows: RowNumbers, make: Callable[[], Made]) -> Made:
+        """What was made of the rows of a relation for an earlier question, or else now. `rows` are their numbers as
+        `table` gives them: in another order they are others.
+        """
+        key = f"noted {what}"
+        found: tuple[RowNumbers, Made] | None = self._store.get(key)
+        if found is not None and _is_same(found[0], rows):
+            return found[1]
+        made = make()
+        self._store.put(key, (rows, made), made.nbytes)
+        return made
 
     # -- what the relations' rules ask --------------------------------------------------------------------------------
     def remembered(self, relation: Relation, make: Callable[[], RowNumbers]) -> RowNumbers:
@@ -158,6 +171,11 @@ class Engine:
                 needs[digest(given)] = needs.get(digest(given), frozenset()) | names
                 uses[digest(given)] += 1
         return needs, uses, found
+
+
+def _is_same(one: RowNumbers, other: RowNumbers) -> bool:
+    """Whether two arrays are one piece of memory, which nobody writes to."""
+    return len(one) == len(other) and one.ctypes.data == other.ctypes.data
 
 
 def _inputs_first(relation: Relation) -> dict[str, Relation]:

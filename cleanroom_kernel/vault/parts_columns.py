@@ -29,7 +29,7 @@ from cleanroom_kernel.disclosure.models import (
     shown_number,
     weak,
 )
-from cleanroom_kernel.disclosure.ordering import quantile
+from cleanroom_kernel.disclosure.ordering import Ordered, quantile
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.expressions import Field
 from cleanroom_kernel.plan.schema import DType
@@ -117,7 +117,7 @@ def _imputed(model: Any, seen: Seen, place: int, policy: PolicySnapshot) -> Labe
         kind = Kind.SHARE if _is_binary(numbers) else Kind.MEAN
         measured = summed(contributions(rows, numbers), kind, policy.minimum_units)
     else:
-        kind, measured = Kind.QUANTILE, quantile(rows, numbers, 0.5, policy.minimum_units)
+        kind, measured = Kind.QUANTILE, quantile(Ordered(rows, numbers), 0.5, policy.minimum_units)
     if not passing(kind, measured.evidence, policy)[0]:
         return None
     return shown_number(float(measured.values[0]), float(measured.evidence.step[0]), policy)

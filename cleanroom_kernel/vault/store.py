@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,12 @@ from cleanroom_kernel.vault.columns import ROW
 BUDGET = 512 * 2**20  # bytes
 
 RowNumbers = NDArray[np.int64]
+
+
+class Sized(Protocol):
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
 
 
 class Kept(Struct, frozen=True):

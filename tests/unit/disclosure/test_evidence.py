@@ -1,5 +1,7 @@
 """Evidence: one fast pass gives what a slow loop over units gives."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,7 +170,7 @@ def test_nothing_is_computed_of_no_rows():
         evidence.summed(contributions(none, empty), Kind.SUM, 10),
         evidence.spread_out(none, empty, 1, False, 10),
         evidence.products(centred, centred, Kind.CORRELATION),
-        ordering.quantile(none, empty, 0.5, 10),
+        ordering.quantile(ordering.Ordered(none, empty), 0.5, 10),
         ordering.extreme(none, empty, True),
     ):
         assert measured.evidence.units.tolist() == [0]
@@ -242,7 +244,7 @@ def test_a_value_that_is_no_number_differs_from_nothing():
 def test_without_a_minimum_a_quantile_is_that_of_numpy(data, q):
     codes, _, values = data
     table, inside = grouped(*data)
-    measured = ordering.quantile(table, inside, q, 0)
+    measured = ordering.quantile(ordering.Ordered(table, inside), q, 0)
     for cell in range(4):
         here = values[codes == cell]
         if len(here):
@@ -253,7 +255,7 @@ def test_without_a_minimum_a_quantile_is_that_of_numpy(data, q):
 def test_a_quantile_is_the_mean_of_as_many_units_as_the_minimum(q):
     values = np.random.default_rng(3).permutation(1000).astype(float)
     table = group(np.zeros(1000, np.int32), np.arange(1000, dtype=np.int32), np.arange(1000), 1, 1000)
-    measured = ordering.quantile(table, values, q, 10)
+    measured = ordering.quantile(ordering.Ordered(table, values), q, 10)
     window = np.sort(values)[int(q * 999) - 5 : int(q * 999) + 7]
     assert abs(measured.values[0] - q * 999) < 1
     assert measured.values[0] not in values.tolist()
@@ -266,14 +268,28 @@ def test_many_rows_of_one_unit_in_the_middle_are_one_neighbour():
     """The window grows past a unit that fills the middle with its own rows, and its value is one of ten."""
     units = np.array([0] * 300 + list(range(1, 101)), dtype=np.int32)
     values = np.array([50.0] * 300 + [*range(50), *range(510, 560)], dtype=float)
-    table = group(np.zeros(400, np.int32), units, np.arange(400), 1, 101)
-    around = ordering._middle(values, table.units, 0.5, 10)[0]
+    around = ordering._middle(ordering.Ranks(values, units), 0.5, 10)[0]
     assert around > 200
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=60), st.lists(st.integers(0, 59), min_size=1, max_size=12))
+def test_ranks_are_those_of_a_stable_sort_in_whatever_order_they_are_asked(numbers, asked):
+    values, units = np.array(numbers, dtype=float), np.arange(len(numbers), dtype=np.int32)
+    order = np.argsort(values, kind="stable")
+    ranks = ordering.Ranks(values, units)
+    for one, other in itertools.pairwise([*asked, 0]):
+        first, last = sorted((min(one, len(values) - 1), min(other, len(values) - 1)))
+        assert ranks.at(last) == values[order[last]]
+        found, of = ranks.between(first, last)
+        assert found.tolist() == values[order[first : last + 1]].tolist()
+        assert of.tolist() == order[first : last + 1].tolist()
+    assert values.tolist() == numbers, "the rows stay where they are"
 
 
 def test_a_quantile_of_too_few_units_takes_them_all():
     table = group(np.zeros(4, np.int32), np.arange(4, dtype=np.int32), np.arange(4), 1, 4)
-    assert ordering.quantile(table, np.array([1.0, 2.0, 3.0, 10.0]), 0.5, 10).values[0] == 4.0
+    assert ordering.quantile(ordering.Ordered(table, np.array([1.0, 2.0, 3.0, 10.0])), 0.5, 10).values[0] == 4.0
 
 
 def test_extremes_are_those_of_each_group():

@@ -71,10 +71,17 @@ def test_footprints_of_many_groups_are_those_of_each():
             assert found.space == "space"
 
 
-def test_contributions_that_exist_are_used():
-    table = group(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), np.arange(3), 1, 3)
-    by_unit = contributions(table, np.ones(3))
-    assert RowFootprints(table, Sketcher(KEY, 3), "", by_unit).by_unit is by_unit
+def test_what_groups_look_like_is_found_once():
+    """Whatever values are added up, and whether one group has all rows or several do."""
+    for codes in (np.zeros(4, np.int32), np.array([0, 1, 1, 0], np.int32)):
+        table = group(codes, np.array([0, 0, 1, 2], np.int32), np.arange(4), int(codes.max()) + 1, 3)
+        one, other = contributions(table, np.arange(4.0)), contributions(table, np.array([1.0, 2.0, 4.0, 8.0]))
+        assert one.layout is other.layout is contributions(table).layout
+        units, groups = other.units, np.repeat(np.arange(other.n_groups), np.diff(other.bounds))
+        expected = {(c, u): 0.0 for c, u in zip(codes, table.units, strict=True)}
+        for c, u, value in zip(codes, table.units, [1.0, 2.0, 4.0, 8.0], strict=True):
+            expected[c, u] += value
+        assert dict(zip(zip(groups, units, strict=True), other.sums, strict=True)) == expected
 
 
 def test_bitmaps_hold_what_they_are_made_of():
