@@ -113,6 +113,7 @@ class Ledger:
         self._clock = clock
         self._asked: Asked | None = None
         self._policy_looked_for: int | None = None
+        self._check_tables: Callable[[], None] = lambda: None
         self.n_units = n_units
         self.review: Review | None = None  # a question whose candidate goes to the owner instead of to the gate
 
@@ -138,6 +139,12 @@ class Ledger:
         """
         self._policy_looked_for = entry
 
+    def watch_tables(self, check: Callable[[], None]) -> None:
+        """From now on every look at the ledger begins with `check`, which raises where the tables have changed: before
+        anything is computed, and again before what was computed is released.
+        """
+        self._check_tables = check
+
     def _check_policy(self, connection: sa.Connection) -> None:
         if self._policy_looked_for is None:
             return
@@ -162,6 +169,7 @@ class Ledger:
         """The ledger, open for one decision. What was written is lost together if the decision fails."""
         with self._database.begin() as connection:
             self._check_policy(connection)
+            self._check_tables()
             book = Book(connection, self._comparisons, self._edition, int(self._clock()))
             if self._asked is not None:
                 book.keep(self._asked)

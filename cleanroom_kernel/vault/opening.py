@@ -10,7 +10,7 @@ from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure.borders import Borders
 from cleanroom_kernel.disclosure.ledger import Ledger, PolicyMoved
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
-from cleanroom_kernel.protocol.messages import FitLimits, Open, WorkerWanted
+from cleanroom_kernel.protocol.messages import Open, WorkerWanted
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.jobline import JobRunner
@@ -38,6 +38,7 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.s
     key = room_key(opening.state)
     ledger = Ledger(audit.engine(opening.state), key, tables.n_units, tables.edition)
     settle(opening.unsettled, policy, ledger)
+    ledger.watch_tables(tables.check)
     if opening.policy_entry is not None:
         ledger.watch_policy(opening.policy_entry)
 

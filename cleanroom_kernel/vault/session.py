@@ -67,6 +67,7 @@ from cleanroom_kernel.vault.lines import Ended, Lines
 from cleanroom_kernel.vault.memory import SHORT
 from cleanroom_kernel.vault.opening import OpeningError, adopt, open_desk
 from cleanroom_kernel.vault.silence import described
+from cleanroom_kernel.vault.tables import TablesChanged
 from cleanroom_kernel.vault.welcome import welcome
 
 Log = Callable[[str], None]
@@ -90,6 +91,19 @@ FAILED = Refusal(
     "failed",
     "This could not be computed.",
     "Try a simpler way; the owner's log says where.",
+)
+
+CHANGED = Refusal(
+    Reason.FAILED,
+    "tables",
+    "The room's tables are not those that were prepared, so nothing is answered.",
+    "Ask the owner: the server's log says which file it is, and the room has to be prepared again.",
+)
+PREPARED_ANEW = Refusal(
+    Reason.FAILED,
+    "tables",
+    "The owner has prepared the room's tables anew, so this session answers nothing more.",
+    "Restart the kernel and run the notebook again: it then works on the new tables.",
 )
 
 
@@ -167,6 +181,9 @@ class Session:
                     return self._settled(request)
                 except PolicyMoved as moved:
                     adopt(moved, self._desk)
+        except TablesChanged as changed:
+            self._log(str(changed))
+            return PREPARED_ANEW if changed.again else CHANGED
         except FAILURES as error:  # of ours, as in writing an answer down
             self._log(described(error))
             return FAILED

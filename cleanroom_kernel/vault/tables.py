@@ -1,14 +1,15 @@
 """Tables: the room's prepared tables, memory-mapped and so shared by all vaults through the page cache.
 
 Promise: files that nobody but their owner can open, one uncompressed Arrow file per table and a manifest with their
-hashes. A room that is incomplete, of another schema, or changed since it was prepared is not opened.
+hashes. A room that is incomplete, of another schema, or changed since it was prepared is not opened; one that changes
+while it is open answers nothing more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -29,11 +30,21 @@ class RoomError(ValueError):
     """A room that cannot be opened. Words for the owner."""
 
 
+class TablesChanged(BaseException):
+    """The tables are not what they were when the room was opened. No failure of an answer, which others might handle:
+    there are no more answers. `again` says that a new session would find them in order.
+    """
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
 class Tables:
     """Frames have their columns under stored names, UNIT (unless public) and ROW, and are sorted by unit.
 
     `units` tells for each table of units how many it has; codes run from 0 to `n_units` - 1 over the whole room.
-    `edition` names the state of the data: codes of two editions are not comparable.
+    `edition` names the state of the data: codes of two editions are not comparable. `check` raises TablesChanged.
     """
 
     def __init__(
@@ -43,7 +54,9 @@ class Tables:
         n_units: int,
         units: Mapping[str, int] | None = None,
         edition: str = "",
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        self.check = check
         self.schema = schema
         self.n_units = n_units
         self.units = dict(units or {})
@@ -127,10 +140,50 @@ def open_room(directory: str | os.PathLike[str], schema: RoomSchema | None = Non
     wanted = manifest.schema if schema is None else schema
     if manifest.format != FORMAT or manifest.schema_digest != schema_digest(wanted):
         raise RoomError("The room was prepared for another schema or version; prepare it again.")
+    watch = _Watch(place, manifest)
     frames = {name: _open_table(place, name, file) for name, file in manifest.tables.items()}
     if set(frames) != {table.name for table in wanted.tables}:
         raise RoomError("The room lacks a table; prepare it again.")
-    return Tables(manifest.schema, frames, manifest.n_units, _units_of(manifest.tables), _edition(manifest.tables))
+    edition = _edition(manifest.tables)
+    return Tables(manifest.schema, frames, manifest.n_units, _units_of(manifest.tables), edition, watch.check)
+
+
+class _Watch:
+    """The files of an open room. A look at them takes microseconds; they are read only where they were touched."""
+
+    def __init__(self, place: Path, manifest: _Manifest) -> None:
+        self._place, self._manifest = place, manifest
+        self._files = {place / file.name: file for file in manifest.tables.values()}
+        self._seen = {path: _identity(path) for path in (place / MANIFEST, *self._files)}
+
+    def check(self) -> None:
+        for path, seen in self._seen.items():
+            found = _identity(path)
+            if found == seen:
+                continue
+            if path.name == MANIFEST or found is None:
+                self._check_manifest()
+            if path in self._files and (found is None or _sha256(path) != self._files[path].sha256):
+                raise TablesChanged(f"the prepared file {path.name} was changed while it was in use", again=False)
+            self._seen[path] = found
+
+    def _check_manifest(self) -> None:
+        """Prepared anew, the room is another one: codes of its units are not those that this vault has."""
+        try:
+            manifest = msgspec.json.decode((self._place / MANIFEST).read_bytes(), type=_Manifest)
+        except (OSError, ValueError):
+            raise TablesChanged("the room's manifest was removed or damaged while it was in use", again=False) from None
+        if _edition(manifest.tables) != _edition(self._manifest.tables):
+            raise TablesChanged("the room was prepared anew while it was in use", again=True)
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Of a file as it lies there; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def schema_digest(schema: RoomSchema) -> str:

@@ -43,7 +43,7 @@ CELLS = (
     "1 + 1",
     "[encounters[encounters.age > age].los_days.mean() for age in range({number}, {number} + 30, 3)]",
     "encounters.groupby('department').los_days.mean() if {number} % 2 else encounters.age.quantile(.{number})",
-    "roc_auc_score(y, LogisticRegression(C={number}, max_iter=300).fit(X, y).predict_proba(X)[:, 1])",
+    "roc_auc_score(y, LogisticRegression(C={fresh}, max_iter=300).fit(X, y).predict_proba(X)[:, 1])",
 )
 # What a cell may end with when a process is killed under it, beside an answer.
 SAYINGS = {
@@ -136,7 +136,7 @@ class Campaign:
 
     def round(self, victim: str) -> None:
         number = self.random.randrange(20, 60)
-        code = self.random.choice(CELLS[-1:] if victim == "worker" else CELLS).format(number=number)
+        code = self.random.choice(CELLS[-1:] if victim == "worker" else CELLS).format(number=number, fresh=1 + len(self.recovery) / 1000)
         request = self.notebook.client.execute(code)
         time.sleep(self.random.expovariate(6))  # a moment of chance, not a wait for anything
         before = time.monotonic()

@@ -65,7 +65,6 @@ class Vault:
         self.server, server_end = socket.socketpair()
         self.supply, supply_end = socket.socketpair()
         self.jobs, jobs_end = socket.socketpair()
-        self.jobs, jobs_end = socket.socketpair()
         self.workers: list[subprocess.Popen] = []
         self.process = subprocess.Popen(
             [
@@ -82,14 +81,13 @@ class Vault:
         server_end.close()
         supply_end.close()
         jobs_end.close()
-        jobs_end.close()
         for stream in (self.socket, self.server):
             stream.settimeout(60)
         self.interpreter: Channel[Reply] = Channel(self.socket, Reply, limit=ANSWER_LIMIT)
         self.notices: Channel[VaultNotice] = Channel(self.server, VaultNotice, limit=ANSWER_LIMIT)
         self.number = 0
         if opening:
-            self.tell(Open("s1", "ada", str(place / "room"), str(place / "state"), policy, fits or FitLimits()))
+            self.tell(Open("s1", "ada", str(place / "room"), str(place / "state"), policy, fits=fits or FitLimits()))
             self.opened = self.notices.receive()
 
     def __enter__(self) -> Vault:
