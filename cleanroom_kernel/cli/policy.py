@@ -13,10 +13,10 @@ from cleanroom_kernel.cli.owner import add_config, confinement, database
 from cleanroom_kernel.cli.settings import CommandError, Settings, load
 from cleanroom_kernel.disclosure.policy import Policy, PolicySnapshot
 from cleanroom_kernel.disclosure.rules import explain
-from cleanroom_kernel.protocol.rehearsal import Change, Judged, Rehearse, Verdict
+from cleanroom_kernel.protocol.rehearsal import Change, Judged, Judgement, Rehearse
 from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.fits import Fits
-from cleanroom_kernel.server.rehearsing import SECONDS, Ending, Rehearsal, Rehearsed
+from cleanroom_kernel.server.rehearsing import SECONDS, Rehearsal, RehearsalEnding, Rehearsed
 from cleanroom_kernel.server.sandbox.provider import SandboxLauncher
 
 _TELL_SECONDS = 0.5
@@ -68,7 +68,7 @@ def run_rehearse(options: argparse.Namespace) -> int:
     order = Rehearse(room, str(settings.state), settings.policy_settings(), fits)
     found = asyncio.run(_rehearsed(launcher, settings, order, options.person, options.seconds))
     print(report(found, everything=options.all))
-    return 0 if found.ending is Ending.DONE else 1
+    return 0 if found.ending is RehearsalEnding.DONE else 1
 
 
 async def _rehearsed(
@@ -99,7 +99,7 @@ def report(found: Rehearsed, *, everything: bool) -> str:
         f"{summary.judged} of {summary.questions} questions: {summary.passes} would newly pass, {summary.fails} newly "
         f"fail, {summary.changes} change, {summary.same} stay the same, {summary.left_out} left out."
     )
-    ended = "" if found.ending is Ending.DONE else f"Not finished: {found.message or found.ending.value}."
+    ended = "" if found.ending is RehearsalEnding.DONE else f"Not finished: {found.message or found.ending.value}."
     return "\n".join([*lines, total, *([ended] if ended else [])])
 
 
@@ -113,7 +113,7 @@ def _row(row: Judged) -> list[str]:
     return [*lines, f"{'':>17}{cells}"] if cells else lines
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: Judgement) -> str:
     if verdict.rules:
         return f"{verdict.outcome.value}: {', '.join(verdict.rules)}"
     suppressed = f", {verdict.suppressed} suppressed" if verdict.suppressed else ""

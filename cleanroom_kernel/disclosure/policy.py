@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from traitlets import Bool, Enum, Float, HasTraits, Int, TraitError, TraitType
 
-from cleanroom_kernel.protocol.policy import Field, Form, Kind, Rulebook, Settings, Value, Wrong
+from cleanroom_kernel.protocol.policy import Kind, PolicyField, PolicyForm, Rulebook, Settings, Value, WrongSetting
 
 
 class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
@@ -196,17 +196,17 @@ def fingerprint(policy: PolicySnapshot) -> bytes:
 
 
 # -- for who edits it -------------------------------------------------------------------------------------------------
-def form() -> Form:
+def form() -> PolicyForm:
     traits = Policy.class_traits()
     presets = {name: msgspec.structs.asdict(Policy.from_settings({"preset": name}).snapshot()) for name in PRESETS}
-    return Form(tuple(_field(name, traits[name]) for name in PolicySnapshot.__struct_fields__), presets)
+    return PolicyForm(tuple(_field(name, traits[name]) for name in PolicySnapshot.__struct_fields__), presets)
 
 
-def _field(name: str, trait: TraitType[object, object]) -> Field:
+def _field(name: str, trait: TraitType[object, object]) -> PolicyField:
     kind: Kind = "truth" if isinstance(trait, Bool) else "number" if isinstance(trait, Float) else "whole"
     if isinstance(trait, Enum):
-        return Field(name, "choice", str(trait.help), choices=tuple(trait.values or ()))
-    return Field(name, kind, str(trait.help), getattr(trait, "min", None), _most(trait))
+        return PolicyField(name, "choice", str(trait.help), choices=tuple(trait.values or ()))
+    return PolicyField(name, kind, str(trait.help), getattr(trait, "min", None), _most(trait))
 
 
 def _most(trait: TraitType[object, object]) -> float | None:
@@ -214,19 +214,19 @@ def _most(trait: TraitType[object, object]) -> float | None:
     return None if most is None or most == float("inf") else most
 
 
-def wrong(settings: Settings) -> tuple[Wrong, ...]:
+def wrong(settings: Settings) -> tuple[WrongSetting, ...]:
     """Everything that is wrong with a draft, setting by setting; nothing if it could be saved."""
     fields = {field.name: field for field in form().fields}
     found = []
     for name, value in settings.items():
         if name not in fields:
-            found.append(Wrong(name, "There is no such setting."))
+            found.append(WrongSetting(name, "There is no such setting."))
         elif not _fits(fields[name], value):
-            found.append(Wrong(name, f"{_wanted(fields[name])} is wanted."))
+            found.append(WrongSetting(name, f"{_wanted(fields[name])} is wanted."))
     return tuple(found)
 
 
-def _fits(field: Field, value: Value) -> bool:
+def _fits(field: PolicyField, value: Value) -> bool:
     if field.kind == "truth":
         return isinstance(value, bool)
     if isinstance(value, bool) or (field.kind == "whole" and isinstance(value, float)):
@@ -238,7 +238,7 @@ def _fits(field: Field, value: Value) -> bool:
     return True
 
 
-def _wanted(field: Field) -> str:
+def _wanted(field: PolicyField) -> str:
     if field.kind == "choice":
         return f"One of {', '.join(field.choices)}"
     if field.kind == "truth":

@@ -17,7 +17,7 @@ from msgspec import Struct
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.disclosure.ledger import FAILED
 from cleanroom_kernel.disclosure.records import answers, charges, footprints, numbers, questions, releases
-from cleanroom_kernel.protocol.rehearsal import Change, Outcome, Verdict
+from cleanroom_kernel.protocol.rehearsal import Change, Judgement, Outcome
 from cleanroom_kernel.protocol.release import Grid, Label, Number, Payload
 
 _PAYLOADS: msgspec.msgpack.Decoder[Payload] = msgspec.msgpack.Decoder(Payload)
@@ -48,7 +48,7 @@ class Approval(Struct, frozen=True):
 class Said(Struct, frozen=True):
     """What the audit log says last of a question: `answer` is the ledger's, where it was released."""
 
-    verdict: Verdict
+    verdict: Judgement
     answer: int | None = None
 
 
@@ -83,22 +83,22 @@ class History:
     def said(self, expert: str, questions: Iterable[str]) -> Said:
         """Of the first of these that the log knows: a question's own identity, then those of the fits it uses."""
         found = (self._said.get((expert, question)) for question in questions)
-        return next((said for said in found if said is not None), Said(Verdict(Outcome.UNKNOWN)))
+        return next((said for said in found if said is not None), Said(Judgement(Outcome.UNKNOWN)))
 
 
-def said_by(event: audit.AnyEvent) -> Iterator[tuple[tuple[str, str], Verdict]]:
+def said_by(event: audit.AnyEvent) -> Iterator[tuple[tuple[str, str], Judgement]]:
     """Whose question an event settles, and how. What the owner let out is no verdict of the gate's."""
     if isinstance(event, audit.Released):
         if not any(rule.startswith("airlock") for rule in event.rules):
-            verdict = Verdict(Outcome.RELEASED, (), event.cells, event.suppressed, event.precision)
+            verdict = Judgement(Outcome.RELEASED, (), event.cells, event.suppressed, event.precision)
             yield (event.expert, event.question), verdict
     elif isinstance(event, audit.Withheld):
         question = event.question.removesuffix(FAILED)
         if event.rules != _REPEATED:
             outcome = Outcome.WITHHELD if question == event.question else Outcome.REFUSED
-            yield (event.expert, question), Verdict(outcome, event.rules)
+            yield (event.expert, question), Judgement(outcome, event.rules)
     elif isinstance(event, audit.Refused) and event.question:
-        yield (event.expert, event.question), Verdict(Outcome.REFUSED, (event.rule,))
+        yield (event.expert, event.question), Judgement(Outcome.REFUSED, (event.rule,))
 
 
 def payload_of(connection: sa.Connection, answer: int | None) -> Payload | None:
@@ -135,7 +135,7 @@ class Difference(Struct, frozen=True):
     moved: int = 0
 
 
-def compare(then: Verdict, before: Payload | None, now: Verdict, after: Payload | None) -> Difference:
+def compare(then: Judgement, before: Payload | None, now: Judgement, after: Payload | None) -> Difference:
     if then.outcome is Outcome.UNKNOWN:
         return Difference(Change.LEFT_OUT)
     if Outcome.RELEASED not in (then.outcome, now.outcome):

@@ -17,7 +17,7 @@ Settings = dict[str, Value]
 Kind = Literal["choice", "truth", "whole", "number"]
 
 
-class Field(Struct, frozen=True):
+class PolicyField(Struct, frozen=True):
     """One setting. `least` and `most` are null where there is no bound; `choices` are for a choice."""
 
     name: str
@@ -28,14 +28,14 @@ class Field(Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
 
-class Form(Struct, frozen=True):
+class PolicyForm(Struct, frozen=True):
     """All settings in their order, and the complete values of each preset."""
 
-    fields: tuple[Field, ...]
+    fields: tuple[PolicyField, ...]
     presets: dict[str, Settings]
 
 
-class Wrong(Struct, frozen=True):
+class WrongSetting(Struct, frozen=True):
     """What is wrong with a setting, in words for the owner."""
 
     name: str
@@ -45,5 +45,5 @@ class Wrong(Struct, frozen=True):
 class Rulebook(Struct, frozen=True):
     """What a server is told of policies, which are none of its business: the form, and who knows what is wrong."""
 
-    form: Form
-    wrong: Callable[[Settings], tuple[Wrong, ...]]
+    form: PolicyForm
+    wrong: Callable[[Settings], tuple[WrongSetting, ...]]

@@ -30,7 +30,7 @@ class Outcome(enum.Enum):
     UNKNOWN = "unknown"  # the audit log does not say
 
 
-class Verdict(Struct, frozen=True):
+class Judgement(Struct, frozen=True):
     """What became of a question: `rules` that spoke against it, or the size and the precision of what was released."""
 
     outcome: Outcome
@@ -42,7 +42,7 @@ class Verdict(Struct, frozen=True):
 
 class Judged(Struct, frozen=True, tag="judged"):
     """One question, then and now. `shown`, `hidden` and `moved` count cells: newly shown, newly hidden, and those whose
-    number is another. `policy` says under which preset it was answered then. `why`: what kept it from being judged.
+    number is another. `why`: what kept it from being judged.
     """
 
     number: int  # in the order in which they were first asked
@@ -50,8 +50,8 @@ class Judged(Struct, frozen=True, tag="judged"):
     title: str
     expert: str
     time: str  # UTC, ISO 8601
-    then: Verdict
-    now: Verdict
+    then: Judgement
+    now: Judgement
     change: Change
     shown: int = 0
     hidden: int = 0

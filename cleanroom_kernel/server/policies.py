@@ -18,7 +18,7 @@ from msgspec import Struct
 from tornado import web
 
 from cleanroom_kernel import audit
-from cleanroom_kernel.protocol.policy import Form, Rulebook, Settings, Wrong
+from cleanroom_kernel.protocol.policy import PolicyForm, Rulebook, Settings, WrongSetting
 from cleanroom_kernel.server.app import Handler
 from cleanroom_kernel.server.auditing import Auditor
 from cleanroom_kernel.server.rehearsing import Rehearsals
@@ -98,11 +98,11 @@ def _in_force(entry: audit.Entry) -> InForce:
 class PolicyPage(Struct, frozen=True):
     """The policy in force, and the form to write another one."""
 
-    form: Form
+    form: PolicyForm
     current: InForce
 
 
-class Draft(Struct, frozen=True, forbid_unknown_fields=True):
+class PolicyDraft(Struct, frozen=True, forbid_unknown_fields=True):
     """What an owner wrote, in place of the policy of an `entry` of the audit log."""
 
     settings: Settings
@@ -113,7 +113,7 @@ class NotValid(Struct, frozen=True):
     """What is wrong with a draft."""
 
     message: str
-    wrong: tuple[Wrong, ...]
+    wrong: tuple[WrongSetting, ...]
 
 
 class PolicyHandler(Handler):
@@ -133,10 +133,10 @@ class PolicyHandler(Handler):
             raise web.HTTPError(404)
         return rulebook
 
-    def draft(self) -> Draft | None:
+    def draft(self) -> PolicyDraft | None:
         """The valid draft that was sent; None, and the answer is given, for one that is not."""
         try:
-            draft = msgspec.json.decode(self.request.body, type=Draft)
+            draft = msgspec.json.decode(self.request.body, type=PolicyDraft)
         except msgspec.DecodeError:
             raise web.HTTPError(400) from None
         wrong = self.rulebook.wrong(draft.settings)
@@ -145,12 +145,12 @@ class PolicyHandler(Handler):
         self.send(NotValid("The draft is not valid.", wrong), http.client.UNPROCESSABLE_ENTITY)
         return None
 
-    def _narrowed(self, draft: Draft) -> Draft:
+    def _narrowed(self, draft: PolicyDraft) -> PolicyDraft:
         """What differs from the preset."""
         preset = _preset(draft.settings)
         usual = self.rulebook.form.presets[preset]
         settings = {name: value for name, value in draft.settings.items() if value != usual[name]}
-        return Draft({PRESET: preset, **settings}, draft.entry)
+        return PolicyDraft({PRESET: preset, **settings}, draft.entry)
 
     def conflict(self, message: str) -> None:
         self.send(NotValid(message, ()), http.client.CONFLICT)

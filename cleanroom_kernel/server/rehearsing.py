@@ -35,7 +35,7 @@ _LENGTH = 4  # bytes in front of each frame
 log = logging.getLogger("cleanroom.server")
 
 
-class Ending(enum.Enum):
+class RehearsalEnding(enum.Enum):
     RUNNING = "running"
     DONE = "done"
     CANCELLED = "cancelled"
@@ -43,7 +43,7 @@ class Ending(enum.Enum):
     FAILED = "failed"
 
 
-class Summary(Struct, frozen=True):
+class RehearsalSummary(Struct, frozen=True):
     """Numbers of questions: all, those judged so far, and what the draft would do to them."""
 
     questions: int
@@ -59,10 +59,10 @@ class Rehearsed(Struct, frozen=True):
     """A rehearsal as it stands. `rows` begin after the `since` that was asked for; `message` says why it failed."""
 
     by: str
-    ending: Ending
+    ending: RehearsalEnding
     settings: dict[str, bool | int | float | str]
     seconds: float
-    summary: Summary
+    summary: RehearsalSummary
     rows: list[Judged]
     message: str = ""
 
@@ -81,7 +81,7 @@ class Rehearsal:
         self._rows: list[Judged] = []
         self._message = ""
         self._cancelled = asyncio.Event()
-        self.ending = Ending.RUNNING
+        self.ending = RehearsalEnding.RUNNING
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -93,7 +93,7 @@ class Rehearsal:
             ending=self.ending,
             settings=self._order.draft,
             seconds=round(time.monotonic() - self._began if self._took is None else self._took, 1),
-            summary=Summary(
+            summary=RehearsalSummary(
                 questions=self._questions,
                 judged=len(self._rows),
                 passes=found[Change.PASSES],
@@ -110,7 +110,7 @@ class Rehearsal:
         draft = self._order.draft
         settings = {name: value for name, value in draft.items() if name != "preset"}
         await self._auditor.record(audit.PolicyRehearsed(self._by, str(draft.get("preset", "standard")), settings))
-        ending = Ending.FAILED
+        ending = RehearsalEnding.FAILED
         try:
             ending = await self._bounded()
         except OSError as error:
@@ -127,20 +127,20 @@ class Rehearsal:
                 )
             )  # fmt: skip
 
-    async def _bounded(self) -> Ending:
+    async def _bounded(self) -> RehearsalEnding:
         judging = asyncio.create_task(self._judged())
         cancelled = asyncio.create_task(self._cancelled.wait())
         try:
             await asyncio.wait([judging, cancelled], timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
             if judging.done():
                 return judging.result()
-            return Ending.CANCELLED if cancelled.done() else Ending.TIME
+            return RehearsalEnding.CANCELLED if cancelled.done() else RehearsalEnding.TIME
         finally:
             for task in (judging, cancelled):
                 task.cancel()
             await asyncio.gather(judging, cancelled, return_exceptions=True)
 
-    async def _judged(self) -> Ending:
+    async def _judged(self) -> RehearsalEnding:
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
         with ExitStack() as kept:
@@ -160,7 +160,7 @@ class Rehearsal:
             finally:
                 await asyncio.shield(asyncio.to_thread(_end, process))
 
-    async def _heard(self, ours: socket.socket, tail: Tail) -> Ending:
+    async def _heard(self, ours: socket.socket, tail: Tail) -> RehearsalEnding:
         reader, writer = await asyncio.open_connection(sock=ours)
         decoder: msgspec.msgpack.Decoder[Notice] = msgspec.msgpack.Decoder(Notice)
         try:
@@ -172,14 +172,14 @@ class Rehearsal:
                     case Judged() as row:
                         self._rows.append(row)
                     case Finished():
-                        return Ending.DONE
+                        return RehearsalEnding.DONE
                     case OpenFailed(message):
                         self._message = message
-                        return Ending.FAILED
+                        return RehearsalEnding.FAILED
         except asyncio.IncompleteReadError:
             log.error("a rehearsal's vault ended before it was done; its last words: %s", tail.words())
             self._message = "The vault process ended before it was done; the server's log has its last words."
-            return Ending.FAILED
+            return RehearsalEnding.FAILED
         finally:
             writer.close()
 
@@ -206,7 +206,7 @@ class Rehearsals:
 
     @property
     def is_running(self) -> bool:
-        return self.last is not None and self.last.ending is Ending.RUNNING
+        return self.last is not None and self.last.ending is RehearsalEnding.RUNNING
 
     def begin(self, draft: dict[str, bool | int | float | str], by: str) -> Rehearsal:
         """Call it only while none runs."""

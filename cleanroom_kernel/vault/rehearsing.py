@@ -28,7 +28,7 @@ from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import PlanError, digest, postorder
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel, ChannelClosed
 from cleanroom_kernel.protocol.messages import OpenFailed
-from cleanroom_kernel.protocol.rehearsal import Begun, Change, Finished, Judged, Notice, Outcome, Rehearse, Verdict
+from cleanroom_kernel.protocol.rehearsal import Begun, Change, Finished, Judged, Judgement, Notice, Outcome, Rehearse
 from cleanroom_kernel.protocol.release import Answer, Payload, Release
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
@@ -126,7 +126,7 @@ class Draft:
             return UNREADABLE
         return plan, f"file of {describe(plan)}" if past.file is not None else describe(plan)
 
-    def ask(self, past: Past, plan: Aggregate, names: Iterable[str]) -> tuple[Verdict, Payload | None]:
+    def ask(self, past: Past, plan: Aggregate, names: Iterable[str]) -> tuple[Judgement, Payload | None]:
         """As the session that asked would have, had the draft been the policy."""
         desk = self._desk
         desk.expert, desk.session, desk.cell = past.expert, past.session, past.cell
@@ -137,9 +137,9 @@ class Draft:
             return said, found.payload if isinstance(found, Release) else None
         if isinstance(found, Release):
             receipt = found.receipt
-            return Verdict(Outcome.RELEASED, (), receipt.cells, receipt.suppressed, receipt.precision), found.payload
+            return Judgement(Outcome.RELEASED, (), receipt.cells, receipt.suppressed, receipt.precision), found.payload
         rule = getattr(found, "rule", "policy")
-        return Verdict(Outcome.WITHHELD if rule == "policy" else Outcome.REFUSED, (rule,)), None
+        return Judgement(Outcome.WITHHELD if rule == "policy" else Outcome.REFUSED, (rule,)), None
 
     def approve(self, approval: Approval, source: sa.Connection) -> None:
         with self._database.begin() as connection:
@@ -164,9 +164,9 @@ class Draft:
         with audit.reading(self._database) as connection:
             return audit.last(connection)
 
-    def _said(self, expert: str, names: Iterable[str], since: int) -> Verdict | None:
+    def _said(self, expert: str, names: Iterable[str], since: int) -> Judgement | None:
         """What the rehearsal's own log says since, read like the room's."""
-        said: dict[tuple[str, str], Verdict] = {}
+        said: dict[tuple[str, str], Judgement] = {}
         with audit.reading(self._database) as connection:
             for entry in audit.entries(connection, since):
                 said.update(said_by(entry.event))
@@ -180,7 +180,7 @@ def _learners(seeds: Seeds, ledger: Ledger, policy: PolicySnapshot) -> object:
 
 
 def _row(
-    number: int, past: Past, title: str, then: Verdict, now: Verdict, change: Change,
+    number: int, past: Past, title: str, then: Judgement, now: Judgement, change: Change,
     shown: int = 0, hidden: int = 0, moved: int = 0, why: str = "",
 ) -> Judged:  # fmt: skip
     time = datetime.fromtimestamp(past.time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

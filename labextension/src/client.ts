@@ -53,22 +53,33 @@ export class Client implements IClient {
   }
 }
 
-/** Ask our part of the Jupyter server. An error's message is for whoever sits there. */
+/** What was not done, in words for whoever sits there; `body` is all that was said about it. */
+export class Unanswered extends Error {
+  constructor(
+    message: string,
+    readonly body: unknown
+  ) {
+    super(message);
+  }
+}
+
+/** Ask our part of the Jupyter server. Throws `Unanswered`. */
 export async function ask(settings: ServerConnection.ISettings, path: string, init: RequestInit = {}): Promise<unknown> {
   const [address, query] = path.split('?');
   const url = URLExt.join(settings.baseUrl, 'cleanroom', address) + (query ? `?${query}` : '');
   const response = await ServerConnection.makeRequest(url, init, settings);
   if (!response.ok) {
-    throw new Error(await message(response));
+    throw await unanswered(response);
   }
   return response.status === 204 ? null : response.json();
 }
 
-async function message(response: Response): Promise<string> {
+async function unanswered(response: Response): Promise<Unanswered> {
   try {
-    const said: unknown = ((await response.json()) as { message?: unknown }).message;
-    return typeof said === 'string' ? said : response.statusText;
+    const body: unknown = await response.json();
+    const said = (body as { message?: unknown }).message;
+    return new Unanswered(typeof said === 'string' ? said : response.statusText, body);
   } catch {
-    return response.statusText; // no JSON: not our part of the server
+    return new Unanswered(response.statusText, null); // no JSON: not our part of the server
   }
 }

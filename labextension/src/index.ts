@@ -22,6 +22,7 @@ import { ICleanRoom, INotebooks } from './tokens';
 
 const POLL_MS = 10_000;
 const OWNER_POLL_MS = 3_000;
+const REHEARSAL_POLL_MS = 500;
 const STARTING_MS = 1_000; // while a session is being started, which takes a few seconds
 const MOST_STARTING = 30;
 const CATEGORY = 'Clean Room';
@@ -124,7 +125,7 @@ const connect: JupyterFrontEndPlugin<void> = {
 
 const owner: JupyterFrontEndPlugin<void> = {
   id: 'cleanroom-kernel:owner',
-  description: 'The owner’s panel: sessions, requests, ledger and room.',
+  description: 'The owner’s panel: sessions, requests, ledger, policy and room.',
   autoStart: true,
   optional: [ILayoutRestorer],
   activate: (app: JupyterFrontEnd, restorer: ILayoutRestorer | null) => {
@@ -138,6 +139,13 @@ const owner: JupyterFrontEndPlugin<void> = {
       frequency: { interval: OWNER_POLL_MS, backoff: true },
       standby: () => !widget || widget.isDisposed || document.hidden
     });
+    const rehearsal = new Poll({
+      auto: false,
+      name: 'cleanroom-kernel:rehearsal-poll',
+      factory: () => model.follow(),
+      frequency: { interval: REHEARSAL_POLL_MS, backoff: true },
+      standby: () => !model.isRehearsing || !widget || widget.isDisposed || document.hidden
+    });
     app.commands.addCommand(Command.owner, {
       label: 'Show the Owner’s Panel',
       caption: 'For the owner of a clean room: who is in it, what is asked for, and what left',
@@ -148,6 +156,7 @@ const owner: JupyterFrontEndPlugin<void> = {
           app.shell.add(widget, 'main');
           void tracker.add(widget);
           void poll.start();
+          void rehearsal.start();
         }
         app.shell.activateById(widget.id);
         await model.refresh();

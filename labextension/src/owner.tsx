@@ -67,6 +67,13 @@ export class OwnerPanel extends ReactWidget {
       if (await isSure(`Revoke the access of ${name}?`, 'Running sessions end within a second.', 'Revoke')) {
         await this.model.revoke(name);
       }
+    },
+    rehearse: draft => void this.model.rehearse(draft),
+    cancelRehearsal: () => void this.model.cancelRehearsal(),
+    savePolicy: async (draft, entry) => {
+      if (await isSure('Save this policy?', 'It holds for the next answer of every session, and stands in the audit log under your name.', 'Save')) {
+        await this.model.savePolicy(draft, entry);
+      }
     }
   };
 }

@@ -13,6 +13,8 @@ import {
   NewInvitation,
   OwnerRoom,
   OwnerState,
+  PolicyPage,
+  Rehearsed,
   Request
 } from './protocol';
 
@@ -33,7 +35,16 @@ export interface IOwnerClient {
   experts(): Promise<readonly Invited[]>;
   invite(name: string): Promise<NewInvitation>;
   revoke(name: string): Promise<void>;
+  policy(): Promise<PolicyPage>;
+  /** In place of the policy of that entry of the audit log. */
+  savePolicy(settings: Settings, entry: number): Promise<PolicyPage>;
+  /** The last rehearsal, with its rows after the first `since`; null where there was none. */
+  rehearsal(since: number): Promise<Rehearsed | null>;
+  rehearse(settings: Settings): Promise<Rehearsed>;
+  cancelRehearsal(): Promise<void>;
 }
+
+export type Settings = { readonly [name: string]: boolean | number | string };
 
 export class OwnerClient implements IOwnerClient {
   constructor(private readonly settings: ServerConnection.ISettings) {}
@@ -88,6 +99,26 @@ export class OwnerClient implements IOwnerClient {
 
   async revoke(name: string): Promise<void> {
     await this.post('/experts/revoke', { name });
+  }
+
+  async policy(): Promise<PolicyPage> {
+    return (await this.ask('/policy')) as PolicyPage;
+  }
+
+  async savePolicy(settings: Settings, entry: number): Promise<PolicyPage> {
+    return (await this.post('/policy', { settings, entry })) as PolicyPage;
+  }
+
+  async rehearsal(since: number): Promise<Rehearsed | null> {
+    return (await this.ask(`/rehearsal?since=${since}`)) as Rehearsed | null;
+  }
+
+  async rehearse(settings: Settings): Promise<Rehearsed> {
+    return (await this.post('/rehearsal', { settings })) as Rehearsed;
+  }
+
+  async cancelRehearsal(): Promise<void> {
+    await ask(this.settings, 'owner/rehearsal', { method: 'DELETE' });
   }
 
   private ask(path: string): Promise<unknown> {

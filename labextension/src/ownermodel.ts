@@ -5,8 +5,24 @@
  */
 import { ISignal, Signal } from '@lumino/signaling';
 
-import { IOwnerClient } from './ownerclient';
-import { Decision, Examined, Invited, Left, Live, OwnerRoom, OwnerState, Request, Verification } from './protocol';
+import { Unanswered } from './client';
+import { IOwnerClient, Settings } from './ownerclient';
+import {
+  Decision,
+  Examined,
+  Invited,
+  Judged,
+  Left,
+  Live,
+  NotValid,
+  OwnerRoom,
+  OwnerState,
+  PolicyPage,
+  Rehearsed,
+  Request,
+  Verification,
+  WrongSetting
+} from './protocol';
 
 export interface IOwnerState {
   /** Null while it is not known. */
@@ -21,6 +37,14 @@ export interface IOwnerState {
   readonly ledger: readonly Left[];
   readonly verification: Verification | null;
   readonly experts: readonly Invited[];
+  /** Null from a server that does not tell. */
+  readonly policy: PolicyPage | null;
+  /** The last one. */
+  readonly rehearsal: Rehearsed | null;
+  /** Its questions so far. */
+  readonly rehearsed: readonly Judged[];
+  /** What is wrong with the draft that was last saved or rehearsed. */
+  readonly wrong: readonly WrongSetting[];
   /** What went wrong last; empty when nothing did. */
   readonly failure: string;
   /** What was done last, for who cannot see that it changed something. */
@@ -38,6 +62,10 @@ const NOTHING: IOwnerState = {
   ledger: [],
   verification: null,
   experts: [],
+  policy: null,
+  rehearsal: null,
+  rehearsed: [],
+  wrong: [],
   failure: '',
   done: '',
   invitation: ''
@@ -81,18 +109,20 @@ export class OwnerModel {
       const { ledger, room } = this._state;
       const last = ledger.length > 0 ? ledger[ledger.length - 1].sequence : 0;
       const isFirst = this._state.verification === null;
-      const [sessions, requests, more, experts, found] = await Promise.all([
+      const [sessions, requests, more, experts, found, policy] = await Promise.all([
         this.client.sessions(),
         this.client.requests(),
         this.client.ledger(last, isFirst),
         this.client.experts(),
-        room ?? this.client.room()
+        room ?? this.client.room(),
+        this._policy()
       ]);
       this._set({
         sessions,
         requests,
         experts,
         room: found,
+        policy,
         ledger: joined(this._state.ledger, more.entries),
         verification: more.verification ?? this._state.verification,
         failure: ''
@@ -161,6 +191,73 @@ export class OwnerModel {
       await this.client.revoke(name);
       this._set({ experts: await this.client.experts() });
       return `${name} has no access any more.`;
+    });
+  }
+
+  async savePolicy(settings: Settings, entry: number): Promise<void> {
+    await this._draft(async () => {
+      this._set({ policy: await this.client.savePolicy(settings, entry), wrong: [] });
+      this._set({ room: await this.client.room() });
+      return 'The policy is saved and in force.';
+    });
+  }
+
+  async rehearse(settings: Settings): Promise<void> {
+    await this._draft(async () => {
+      const rehearsal = await this.client.rehearse(settings);
+      this._set({ rehearsal, rehearsed: rehearsal.rows, wrong: [] });
+      return 'The rehearsal has begun.';
+    });
+  }
+
+  async cancelRehearsal(): Promise<void> {
+    await this._try(async () => {
+      await this.client.cancelRehearsal();
+      return 'The rehearsal is cancelled.';
+    });
+    await this.follow();
+  }
+
+  get isRehearsing(): boolean {
+    return this._state.rehearsal?.ending === 'running';
+  }
+
+  /** Ask how far the rehearsal is. */
+  async follow(): Promise<void> {
+    await this._try(async () => {
+      const since = this._state.rehearsed.length;
+      const rehearsal = await this.client.rehearsal(since);
+      if (rehearsal !== null) {
+        const rehearsed = since === this._state.rehearsed.length ? [...this._state.rehearsed, ...rehearsal.rows] : rehearsal.rows;
+        this._set({ rehearsal, rehearsed });
+      }
+      return '';
+    });
+  }
+
+  /** A new value only where another policy came into force, so that nothing is drawn again for nothing. */
+  private async _policy(): Promise<PolicyPage | null> {
+    try {
+      const found = await this.client.policy();
+      const known = this._state.policy;
+      return known?.current.entry === found.current.entry ? known : found;
+    } catch (error) {
+      if (error instanceof Unanswered) {
+        return null; // an older server has none
+      }
+      throw error;
+    }
+  }
+
+  private async _draft(work: () => Promise<string>): Promise<void> {
+    await this._try(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        const body = error instanceof Unanswered ? (error.body as Partial<NotValid> | null) : null;
+        this._set({ wrong: body?.wrong ?? [] });
+        throw error;
+      }
     });
   }
 

@@ -5,7 +5,9 @@ import * as React from 'react';
 
 import { LedgerView } from './ownerledger';
 import { LiveView } from './ownerlive';
+import { Settings } from './ownerclient';
 import { IOwnerState } from './ownermodel';
+import { PolicyView } from './ownerpolicy';
 import { RequestsView } from './ownerrequests';
 import { OwnersRoomView } from './ownerroom';
 import { Decision } from './protocol';
@@ -20,6 +22,9 @@ export interface IOwnerActions {
   save(): void;
   invite(name: string): void;
   revoke(name: string): void;
+  rehearse(draft: Settings): void;
+  cancelRehearsal(): void;
+  savePolicy(draft: Settings, entry: number): void;
 }
 
 export interface IOwnerProps {
@@ -29,7 +34,7 @@ export interface IOwnerProps {
   readonly actions: IOwnerActions;
 }
 
-const TABS = ['Live', 'Requests', 'Ledger', 'Room'] as const;
+const TABS = ['Live', 'Requests', 'Ledger', 'Policy', 'Room'] as const;
 type Tab = (typeof TABS)[number];
 
 export function OwnerView(props: IOwnerProps): JSX.Element {
@@ -64,6 +69,7 @@ export function OwnerView(props: IOwnerProps): JSX.Element {
             {tab === 'Live' && <LiveView state={state} actions={actions} />}
             {tab === 'Requests' && <RequestsView state={state} actions={actions} />}
             {tab === 'Ledger' && <LedgerView state={state} actions={actions} />}
+            {tab === 'Policy' && <PolicyView state={state} actions={actions} />}
             {tab === 'Room' && <OwnersRoomView state={state} actions={actions} />}
           </div>
         </>

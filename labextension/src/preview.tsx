@@ -4,6 +4,7 @@
 import * as React from 'react';
 
 import { Examined, Grid } from './protocol';
+import { Facts } from './receipt';
 
 export function PreviewView(props: { preview: Examined['preview'] }): JSX.Element {
   const { preview } = props;
@@ -26,6 +27,23 @@ export function PreviewView(props: { preview: Examined['preview'] }): JSX.Elemen
       return <pre className="crk-Pre">{(preview.labels.length > 0 ? preview.labels : preview.values).join(', ')}</pre>;
     case 'fit':
       return <p>That the model was fitted.</p>;
+    case 'results':
+      return (
+        <>
+          <Facts rows={preview.scalars.map(([name, value]) => [name, value === null ? '–' : said(value)])} />
+          {preview.tables.map(({ name, grid }) => (
+            <React.Fragment key={name}>
+              <h4>{name}</h4>
+              <GridView grid={grid} />
+            </React.Fragment>
+          ))}
+          {preview.files.map(file => (
+            <p key={file.name}>
+              The file <code>{file.name}</code>
+            </p>
+          ))}
+        </>
+      );
   }
 }
 
@@ -58,7 +76,7 @@ function GridView(props: { grid: Grid }): JSX.Element {
               ))}
               {grid.values.map((column, place) => (
                 <td key={place} className="crk-Amount">
-                  {column[at] === null ? '–' : column[at].toLocaleString('en', { maximumSignificantDigits: 12 })}
+                  {column[at] === null ? '–' : said(column[at])}
                 </td>
               ))}
             </tr>
@@ -67,4 +85,8 @@ function GridView(props: { grid: Grid }): JSX.Element {
       </table>
     </div>
   );
+}
+
+function said(value: number): string {
+  return value.toLocaleString('en', { maximumSignificantDigits: 12 });
 }

@@ -18,6 +18,14 @@ export interface Artifact {
   readonly report: string;
 }
 
+/** What a draft would do to a question. */
+export type Change =
+  | 'changes'
+  | 'fails'
+  | 'left out'
+  | 'passes'
+  | 'same';
+
 /** One declared column. */
 export interface Column {
   readonly name: string;
@@ -58,15 +66,16 @@ export interface Denied {
   readonly question: string;
 }
 
-/** A request with what it is about. For checkers alone: `preview` holds numbers that the gate withheld. */
+/** A request with what it is about. For checkers alone: `preview` holds numbers that the gate withheld. `job` is */
 export interface Examined {
   readonly request: Request;
-  readonly preview: Grid | Array | FitSummary | Artifact | null;
+  readonly preview: Grid | Array | FitSummary | Artifact | Results | null;
   readonly output_class: string;
   readonly units: string;
   readonly cells: number;
   readonly precision: string;
   readonly code: string;
+  readonly job: JobView | null;
 }
 
 /** Body of an answer that is no answer. */
@@ -94,6 +103,15 @@ export interface Grid {
   readonly suppressed: readonly (readonly (boolean)[])[];
 }
 
+/** The policy in force: `settings` differ from the preset's; `by` is "" for the configuration file's. */
+export interface InForce {
+  readonly preset: string;
+  readonly settings: { readonly [name: string]: boolean | number | number | string };
+  readonly by: string;
+  readonly time: string;
+  readonly entry: number;
+}
+
 /** What the connection dialog sends. Without a name, one is found. */
 export interface Invitation {
   readonly invitation: string;
@@ -107,6 +125,44 @@ export interface Invited {
   readonly kind: string;
   readonly made: string;
   readonly revoked: string | null;
+}
+
+/** What a checker sees of a job. `diff` is against the source that was last approved under this name, which is */
+export interface JobView {
+  readonly name: string;
+  readonly source: string;
+  readonly reads: readonly (Reads)[];
+  readonly results: readonly (string)[];
+  readonly edition: string;
+  readonly before: number;
+  readonly diff: string;
+  readonly outcome: string;
+}
+
+/** One question, then and now. `shown`, `hidden` and `moved` count cells: newly shown, newly hidden, and those whose */
+export interface Judged {
+  readonly type: 'judged';
+  readonly number: number;
+  readonly question: string;
+  readonly title: string;
+  readonly expert: string;
+  readonly time: string;
+  readonly then: Judgement;
+  readonly now: Judgement;
+  readonly change: Change;
+  readonly shown: number;
+  readonly hidden: number;
+  readonly moved: number;
+  readonly why: string;
+}
+
+/** What became of a question: `rules` that spoke against it, or the size and the precision of what was released. */
+export interface Judgement {
+  readonly outcome: Outcome;
+  readonly rules: readonly (string)[];
+  readonly cells: number;
+  readonly suppressed: number;
+  readonly precision: string;
 }
 
 /** What a running kernel is connected to. `connection` is null for a kernel that is none of ours. */
@@ -158,11 +214,29 @@ export interface Live {
   readonly receipts: number;
 }
 
+/** A table of a job's result. Columns of text and flags are its keys, whether they tell rows apart or not. */
+export interface NamedGrid {
+  readonly name: string;
+  readonly grid: Grid;
+}
+
 /** A new invitation, shown this once. */
 export interface NewInvitation {
   readonly name: string;
   readonly invitation: string;
 }
+
+/** What is wrong with a draft. */
+export interface NotValid {
+  readonly message: string;
+  readonly wrong: readonly (WrongSetting)[];
+}
+
+export type Outcome =
+  | 'refused'
+  | 'released'
+  | 'unknown'
+  | 'withheld';
 
 /** What the owner pastes. */
 export interface OwnerInvitation {
@@ -187,6 +261,34 @@ export interface OwnerState {
   readonly address: string;
 }
 
+/** What an owner wrote, in place of the policy of an `entry` of the audit log. */
+export interface PolicyDraft {
+  readonly settings: { readonly [name: string]: boolean | number | number | string };
+  readonly entry: number;
+}
+
+/** One setting. `least` and `most` are null where there is no bound; `choices` are for a choice. */
+export interface PolicyField {
+  readonly name: string;
+  readonly kind: 'choice' | 'number' | 'truth' | 'whole';
+  readonly help: string;
+  readonly least: number | null;
+  readonly most: number | null;
+  readonly choices: readonly (string)[];
+}
+
+/** All settings in their order, and the complete values of each preset. */
+export interface PolicyForm {
+  readonly fields: readonly (PolicyField)[];
+  readonly presets: { readonly [name: string]: { readonly [name: string]: boolean | number | number | string } };
+}
+
+/** The policy in force, and the form to write another one. */
+export interface PolicyPage {
+  readonly form: PolicyForm;
+  readonly current: InForce;
+}
+
 /** Why the expert's request cannot be served. */
 export type Problem =
   | 'audit failed'
@@ -196,6 +298,7 @@ export type Problem =
   | 'interpreter died'
   | 'interpreter failed'
   | 'limited'
+  | 'no memory'
   | 'not connected'
   | 'not passed on'
   | 'offline'
@@ -214,6 +317,12 @@ export interface ProblemBody {
   readonly problem: Problem;
   readonly message: string;
   readonly reason: string;
+}
+
+/** Columns of one table that a job is given. */
+export interface Reads {
+  readonly table: string;
+  readonly columns: readonly (string)[];
 }
 
 /** What was released, by which rule, and what was done to it. Holds nothing that the release itself does not show. */
@@ -235,7 +344,36 @@ export interface Receipt {
   readonly chain: string;
 }
 
-/** A request as a checker sees it in a list. */
+export type RehearsalEnding =
+  | 'cancelled'
+  | 'done'
+  | 'failed'
+  | 'out of time'
+  | 'running';
+
+/** Numbers of questions: all, those judged so far, and what the draft would do to them. */
+export interface RehearsalSummary {
+  readonly questions: number;
+  readonly judged: number;
+  readonly passes: number;
+  readonly fails: number;
+  readonly changes: number;
+  readonly same: number;
+  readonly left_out: number;
+}
+
+/** A rehearsal as it stands. `rows` begin after the `since` that was asked for; `message` says why it failed. */
+export interface Rehearsed {
+  readonly by: string;
+  readonly ending: RehearsalEnding;
+  readonly settings: { readonly [name: string]: boolean | number | number | string };
+  readonly seconds: number;
+  readonly summary: RehearsalSummary;
+  readonly rows: readonly (Judged)[];
+  readonly message: string;
+}
+
+/** A request as a checker sees it in a list. `expires` is when what it is now ends. `job` is the name of a job, "" */
 export interface Request {
   readonly number: number;
   readonly expert: string;
@@ -251,6 +389,16 @@ export interface Request {
   readonly findings: readonly (string)[];
   readonly sha256: string;
   readonly steps: readonly (Said)[];
+  readonly job: string;
+  readonly result: number;
+}
+
+/** What a job gave back: its numbers by name, tables, and files in safetensors' format. */
+export interface Results {
+  readonly type: 'results';
+  readonly scalars: readonly (readonly [string, number | number | null])[];
+  readonly tables: readonly (NamedGrid)[];
+  readonly files: readonly (Artifact)[];
 }
 
 /** What a column may be used for (rule S2). */
@@ -301,7 +449,7 @@ export interface Setting {
   readonly help: string;
 }
 
-/** A request of one's own. `comment` is the last that a checker wrote; times are UTC, ISO 8601. */
+/** A request of one's own. `comment` is the last that a checker wrote; times are UTC, ISO 8601. `job` is the name of */
 export interface Standing {
   readonly type: 'standing';
   readonly number: number;
@@ -316,23 +464,33 @@ export interface Standing {
   readonly agreed: number;
   readonly checkers: number;
   readonly cell: string;
+  readonly job: string;
+  readonly result: number;
 }
 
 export type State =
   | 'approved'
   | 'asked'
+  | 'done'
   | 'expired'
+  | 'failed'
   | 'rejected'
   | 'returned'
+  | 'running'
   | 'withdrawn';
 
-/** What can happen to a request that waits. */
+/** What can happen to a request. */
 export type Step =
   | 'agree'
   | 'approve'
   | 'expire'
+  | 'fail'
+  | 'finish'
+  | 'lose'
   | 'reject'
   | 'return'
+  | 'start'
+  | 'stop'
   | 'withdraw';
 
 /** One table. Without a column of role `unit` it is a public reference table, whose rows are no secret. */
@@ -343,11 +501,13 @@ export interface TableSchema {
   readonly aliases: readonly (string)[];
 }
 
-/** What the owner set for requests: who decides them, how many may wait and for how long. */
+/** What the owner set for requests: who decides them, how many may wait and for how long; for how long a job may run */
 export interface Terms {
   readonly checkers: number;
   readonly open_requests: number;
   readonly days: number;
+  readonly approval_days: number;
+  readonly by_rule: boolean;
 }
 
 /** What a checker sends. */
@@ -371,4 +531,10 @@ export interface Welcome {
   readonly preset: string;
   readonly settings: readonly (Setting)[];
   readonly units: { readonly [name: string]: string };
+}
+
+/** What is wrong with a setting, in words for the owner. */
+export interface WrongSetting {
+  readonly name: string;
+  readonly message: string;
 }

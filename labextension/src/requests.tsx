@@ -24,7 +24,10 @@ const NEXT: { [state in State]: string } = {
   rejected: 'The owner rejected it.',
   returned: 'The owner returned it. Ask again with another reason, or for something else.',
   expired: 'Nobody decided in time. Ask again if you still need it.',
-  withdrawn: 'You took it back.'
+  withdrawn: 'You took it back.',
+  running: 'It runs beside the rows.',
+  done: 'It has run; what it gave is with the owner, or in its result.',
+  failed: 'It ran and did not finish.'
 };
 
 export function RequestsView(props: IRequestsProps): JSX.Element {
@@ -81,7 +84,7 @@ function OneRequest(props: { request: Standing } & IRequestsProps): JSX.Element 
       )}
       <p className="crk-Quiet">Your reason</p>
       <blockquote className="crk-Said">{request.reason}</blockquote>
-      {request.state === 'approved' && (
+      {request.state === 'approved' && request.job === '' && (
         <button className="jp-mod-styled crk-Button" onClick={() => onInsert(resultCode(request.number))}>
           Insert its value
         </button>

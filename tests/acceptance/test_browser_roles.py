@@ -168,6 +168,41 @@ def test_a_withheld_answer_is_asked_for_approved_by_the_owner_and_arrives(room, 
         themed(owner, theme)
         picture(owner, f"owner-ledger-{theme.replace(' ', '-').lower()}")
         accessible(owner, ".crk-Owner")
+    themed(owner, THEMES[0])
+
+    # A draft of the policy is rehearsed: the question would pass, and the table would show other numbers.
+    policy = tab(owner, "Policy")
+    policy.get_by_label("minimum_units", exact=True).fill("-1")
+    policy.get_by_role("button", name="Rehearse").click()
+    policy.get_by_text("A whole number of at least 0 is wanted.").wait_for()
+    picture(owner, "owner-policy-wrong")
+    policy.get_by_label("preset", exact=True).select_option("relaxed")
+    policy.get_by_label("minimum_units", exact=True).fill("1")
+    policy.get_by_label("count_base", exact=True).fill("50")
+    policy.get_by_role("button", name="Rehearse").click()
+    policy.get_by_role("status").filter(has_text="done").wait_for()
+    rehearsed = policy.get_by_role("row").filter(has_text="newly passes")
+    rehearsed.filter(has_text="mean of los_days").wait_for()
+    assert "minimum count" in rehearsed.inner_text()
+    for theme in THEMES:
+        themed(owner, theme)
+        picture(owner, f"owner-policy-{theme.replace(' ', '-').lower()}")
+        accessible(owner, ".crk-Owner")
+    themed(owner, THEMES[0])
+
+    # Saved, it holds for the next answer of the notebook that is open.
+    policy.get_by_role("button", name="Save…").click()
+    owner.locator(".jp-Dialog").get_by_role("button", name="Save", exact=True).click()
+    owner.get_by_role("status").filter(has_text="saved and in force").wait_for()
+    policy.get_by_text("saved by olga").wait_for()
+    expert.keyboard.press("Escape")
+    command(expert, "notebook:insert-cell-below")
+    expert.evaluate(
+        "code => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(code)",
+        'print({int(n) % 50 for n in encounters.groupby("sex").size()})',
+    )
+    command(expert, "notebook:run-cell")
+    expert.locator(".jp-OutputArea-output", has_text="{0}").wait_for()
 
 
 def test_the_owner_lets_people_in_and_out_from_the_panel(room, labs, pages):

@@ -1,13 +1,14 @@
 import * as React from 'react';
 
 import { csv } from '../csv';
-import { IOwnerClient } from '../ownerclient';
+import { IOwnerClient, Settings } from '../ownerclient';
 import { LedgerView, PAGE } from '../ownerledger';
 import { IOwnerState, OwnerModel } from '../ownermodel';
 import { ExaminedView } from '../ownerrequests';
 import { IOwnerActions, OwnerView } from '../ownerview';
-import { Decision, Examined, Left, LedgerPage, Request } from '../protocol';
+import { Decision, Examined, Left, LedgerPage, PolicyPage, Request } from '../protocol';
 import { button, click, drawn, press, write } from './drawing';
+import { POLICY, REHEARSED } from './samples';
 
 const REQUEST: Request = {
   number: 3,
@@ -23,7 +24,9 @@ const REQUEST: Request = {
   checkers: 1,
   findings: ['minimum count: 1 of 1 number'],
   sha256: 'f'.repeat(64),
-  steps: []
+  steps: [],
+  job: '',
+  result: 0
 };
 
 const EXAMINED: Examined = {
@@ -33,7 +36,8 @@ const EXAMINED: Examined = {
   units: 'fewer than 10',
   cells: 1,
   precision: 'at most 4 significant digits',
-  code: 'few.los.mean()'
+  code: 'few.los.mean()',
+  job: null
 };
 
 const left = (more: Partial<Left> = {}): Left => ({
@@ -108,6 +112,19 @@ class Fake implements IOwnerClient {
     return { name, invitation: 'cleanroom://…' };
   }
   async revoke() {}
+  async policy(): Promise<PolicyPage> {
+    return POLICY;
+  }
+  async savePolicy(_: Settings, entry: number): Promise<PolicyPage> {
+    return { ...POLICY, current: { ...POLICY.current, entry: entry + 1 } };
+  }
+  async rehearsal() {
+    return REHEARSED;
+  }
+  async rehearse() {
+    return REHEARSED;
+  }
+  async cancelRehearsal() {}
 }
 
 const ACTIONS: IOwnerActions = {
@@ -119,7 +136,10 @@ const ACTIONS: IOwnerActions = {
   verify: () => {},
   save: () => {},
   invite: () => {},
-  revoke: () => {}
+  revoke: () => {},
+  rehearse: () => {},
+  cancelRehearsal: () => {},
+  savePolicy: () => {}
 };
 
 const shown = (state: IOwnerState, actions: Partial<IOwnerActions> = {}) =>
@@ -180,14 +200,14 @@ describe('view', () => {
   test('the arrows go from section to section, and the Tab key stops at one', () => {
     const node = shown(state);
     const tabs = () => [...node.querySelectorAll('[role=tab]')];
-    expect(tabs().map(tab => (tab as HTMLElement).tabIndex)).toEqual([0, -1, -1, -1]);
+    expect(tabs().map(tab => (tab as HTMLElement).tabIndex)).toEqual([0, -1, -1, -1, -1]);
     press(tabs()[0], 'ArrowRight');
     expect(tabs()[1].getAttribute('aria-selected')).toBe('true');
     expect(document.activeElement).toBe(tabs()[1]);
     expect(node.querySelector('[role=tabpanel]')!.textContent).toContain('mean of los_days');
     press(tabs()[1], 'ArrowLeft');
     press(tabs()[0], 'ArrowLeft');
-    expect(tabs()[3].getAttribute('aria-selected')).toBe('true');
+    expect(tabs()[4].getAttribute('aria-selected')).toBe('true');
   });
 
   test('what an expert wrote is text', () => {

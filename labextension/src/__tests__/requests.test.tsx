@@ -24,6 +24,8 @@ const standing = (more: Partial<Standing> = {}): Standing => ({
   agreed: 0,
   checkers: 1,
   cell: 'here',
+  job: '',
+  result: 0,
   ...more
 });
 

@@ -1,4 +1,4 @@
-import { KernelState, Receipt, Welcome } from '../protocol';
+import { Judged, KernelState, PolicyPage, Receipt, Rehearsed, Welcome } from '../protocol';
 
 export function receipt(more: Partial<Receipt> = {}): Receipt {
   return {
@@ -68,4 +68,51 @@ export const WELCOME: Welcome = {
       { name: 'wards', description: '', aliases: [], columns: [{ ...COLUMN, name: 'ward', dtype: 'string', role: 'key' }] }
     ]
   }
+};
+
+const SETTINGS = { preset: 'standard', minimum_units: 10, dominance_share: 0.85, endpoints: false };
+
+export const POLICY: PolicyPage = {
+  form: {
+    fields: [
+      { name: 'preset', kind: 'choice', help: 'Starting point.', least: null, most: null, choices: ['standard', 'strict'] },
+      { name: 'minimum_units', kind: 'whole', help: 'Least number of patients.', least: 0, most: null, choices: [] },
+      { name: 'dominance_share', kind: 'number', help: 'Share of the largest.', least: 0, most: 1, choices: [] },
+      { name: 'endpoints', kind: 'truth', help: 'Whether extremes are shown.', least: null, most: null, choices: [] }
+    ],
+    presets: { standard: SETTINGS, strict: { ...SETTINGS, preset: 'strict', minimum_units: 20 } }
+  },
+  current: { preset: 'standard', settings: { dominance_share: 0.9 }, by: '', time: '2026-01-01T10:00:00.000Z', entry: 4 }
+};
+
+const judged = (number: number, more: Partial<Judged>): Judged => ({
+  type: 'judged',
+  number,
+  question: 'q'.repeat(40),
+  title: `question ${number}`,
+  expert: 'ada',
+  time: '2026-01-01T10:00:00Z',
+  then: { outcome: 'released', rules: [], cells: 3, suppressed: 1, precision: 'at most 4 digits' },
+  now: { outcome: 'released', rules: [], cells: 3, suppressed: 1, precision: 'at most 4 digits' },
+  change: 'same',
+  shown: 0,
+  hidden: 0,
+  moved: 0,
+  why: '',
+  ...more
+});
+
+export const REHEARSED: Rehearsed = {
+  by: 'olga',
+  ending: 'done',
+  settings: { preset: 'strict' },
+  seconds: 1.5,
+  message: '',
+  summary: { questions: 4, judged: 4, passes: 0, fails: 1, changes: 1, same: 1, left_out: 1 },
+  rows: [
+    judged(1, {}),
+    judged(2, { change: 'changes', hidden: 2, moved: 1 }),
+    judged(3, { change: 'fails', hidden: 1, now: { outcome: 'withheld', rules: ['minimum count'], cells: 0, suppressed: 0, precision: '' } }),
+    judged(4, { change: 'left out', why: 'its plan was too large to be kept' })
+  ]
 };
