@@ -7,12 +7,12 @@ import re
 import sys
 from collections.abc import Sequence
 
-from cleanroom_kernel.cli import demo, doctor, expert, owner, policy, records, requests, tables, verifying
+from cleanroom_kernel.cli import bringing, demo, doctor, expert, owner, policy, records, requests, tables, verifying
 from cleanroom_kernel.cli.settings import CommandError
 
 _SETTING = re.compile(r"--\w+\.\w+=")
 
-_MODULES = (demo, owner, expert, tables, policy, requests, records, verifying, doctor)
+_MODULES = (demo, owner, expert, bringing, tables, policy, requests, records, verifying, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

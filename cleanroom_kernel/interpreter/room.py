@@ -146,6 +146,14 @@ class Room:
         asked = [(f"question {i}", rule) for i, (_, rules) in enumerate(foreseen, 1) for rule in rules]
         return pd.DataFrame([*asked, *rows], columns=["asked", "rule"])
 
+    def bring(self, model: Any) -> Any:
+        """A scikit-learn model that was fitted elsewhere, to predict and score rows of the room: the fitted model
+        itself, a file of skops, or its bytes. `cleanroom bring FILE` on your machine prints a cell that brings one.
+        """
+        from cleanroom_kernel.interpreter.bringing import bring  # with scikit-learn, for those who use it
+
+        return bring(model)
+
     def release_with(self, releaser: Callable[[Any, str], Any], of_model: OfModel) -> None:
         """Who releases models: the hooks of scikit-learn say so when they are installed."""
         self._releaser, self._of_model = releaser, of_model
