@@ -33,9 +33,11 @@ def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySn
     if math.isnan(column.values[cell]):
         return None
     if column.charged and column.kind in _MEASURES:
-        spread = policy.free_noise * float(evidence.influence[cell]) if policy.free_noise else 0.0
-        step = max(float(evidence.step[cell]), spread)
-        return _statistic(float(column.values[cell]) + noise * spread, step, policy, column.least_base)
+        if policy.free_noise:
+            # No step of its own: the digits of a step would tell how large the noise is, which depends on the rows.
+            spread = policy.free_noise * float(evidence.influence[cell])
+            return _statistic(float(column.values[cell]) + noise * spread, 0.0, policy, column.least_base)
+        return _statistic(float(column.values[cell]), float(evidence.step[cell]), policy, column.least_base)
     return _SHOW[column.kind](column, evidence, cell, policy)
 
 
@@ -71,8 +73,9 @@ def show_score(
     candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot, noise: float
 ) -> Number:
     """`noise` is a standard normal number, which a score is shown with that numbers of the expert's choice are in."""
-    spread = policy.free_noise * evidence.influence if candidate.charged and policy.free_noise else 0.0
-    return _statistic(candidate.value + noise * spread, max(STEPS * evidence.influence, spread), policy)
+    if candidate.charged and policy.free_noise:
+        return _statistic(candidate.value + noise * policy.free_noise * evidence.influence, 0.0, policy)
+    return _statistic(candidate.value, STEPS * evidence.influence, policy)
 
 
 def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanroom_kernel.disclosure.candidate import Floats, Integers
-from cleanroom_kernel.disclosure.evidence import Measured, counted, differing_units
+from cleanroom_kernel.disclosure.evidence import STEPS, Measured, counted, differing_units
 from cleanroom_kernel.disclosure.grouping import Codes, Contributions, Grouped, contributions
+
+_MORE = 4  # times as many neighbours for a free measure
+_CLOSER = 1 / 8  # of the distance between these, within which the next ones must lie
 
 
 class Ordered:
@@ -27,16 +30,17 @@ class Ordered:
         self.groups = [(group, Ranks(values[at], rows.units[at])) for group, at in _members(rows)]
 
 
-def quantile(ordered: Ordered, q: float, least: int) -> Measured:
+def quantile(ordered: Ordered, q: float, least: int, *, free: bool = False) -> Measured:
+    """`free` for a measure with numbers of the expert's choice, which could lie as they like: of more neighbours."""
     base = counted(ordered.by_unit).evidence
     number = ordered.rows.n_groups
     result, influence = np.full(number, np.nan), np.zeros(number)
     for group, ranks in ordered.groups:
-        result[group], influence[group] = _middle(ranks, q, least)
+        result[group], influence[group] = _middle(ranks, q, least, free)
     evidence = msgspec.structs.replace(
         base,
         influence=influence,
-        step=influence,
+        step=STEPS * influence,
         differing=differing_units(ordered.by_unit, least),
         below=np.floor(base.units * q + 1e-9).astype(np.int64),
         above=np.floor(base.units * (1 - q) + 1e-9).astype(np.int64),
@@ -93,26 +97,42 @@ class Ranks:
         return self._values[order], self._units[order]
 
 
-def _middle(ranks: Ranks, q: float, least: int) -> tuple[float, float]:
-    """A quantile as the mean of its neighbours, and about the most that one unit among them can move it."""
+def _middle(ranks: Ranks, q: float, least: int, free: bool = False) -> tuple[float, float]:
+    """A quantile as the mean of its neighbours, and the most that one unit can move it: by a rank, so that the next one
+    on a side takes part and the last one on the other does not.
+
+    Infinite where a next one is further from the neighbours than these are apart, or an eighth of that for a `free`
+    measure, whose values lie as the expert likes: the size of the number would tell on which side of it one unit is.
+    """
     last = len(ranks) - 1
     place = q * last
     low, high = int(np.floor(place)), int(np.ceil(place))
     if least <= 1:
         return ranks.at(low) + (ranks.at(high) - ranks.at(low)) * (place - low), 0.0
-    reach = 2 * least
+    wanted = _MORE * least if free else least
+    reach = 2 * wanted
     while True:
         start, end = max(low - reach, 0), min(high + reach, last)
         values, units = ranks.between(start, end)
-        window = _grow(units, low - start, high - start, least)
-        if window is not None or (start == 0 and end == last):
-            chosen = window if window is not None else slice(None)
-            # Each unit among the neighbours counts once, however many of its rows are.
-            _, unit = np.unique(units[chosen], return_inverse=True)
-            shown = np.bincount(unit, weights=values[chosen]) / np.bincount(unit)
-            spread = 0.0 if shown.min() == shown.max() else float(shown.max() - shown.min())
-            return float(shown.mean()), spread / len(shown)
-        reach *= 2
+        window = _grow(units, low - start, high - start, wanted) or slice(0, len(units))
+        if (window.start == 0 and start > 0) or (window.stop == len(units) and end < last):
+            reach *= 2
+            continue
+        # Each unit among the neighbours counts once, however many of its rows are.
+        _, unit = np.unique(units[window], return_inverse=True)
+        shown = np.bincount(unit, weights=values[window]) / np.bincount(unit)
+        spread = 0.0 if shown.min() == shown.max() else float(shown.max() - shown.min())
+        beyond = _beyond(values, window)
+        if max(beyond) > spread * (_CLOSER if free else 1.0) and (spread or free):
+            return float(shown.mean()), np.inf
+        return float(shown.mean()), (spread + sum(beyond)) / len(shown)
+
+
+def _beyond(values: Floats, window: slice) -> tuple[float, float]:
+    """How far the next value below and above a window is from it; nothing where there is none."""
+    below = values[window.start] - values[window.start - 1] if window.start > 0 else 0.0
+    above = values[window.stop] - values[window.stop - 1] if window.stop < len(values) else 0.0
+    return float(below), float(above)
 
 
 def _grow(units: Codes, low: int, high: int, least: int) -> slice | None:

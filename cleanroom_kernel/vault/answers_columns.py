@@ -50,6 +50,7 @@ from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.vault.answers_free import Reach, most_influence
 from cleanroom_kernel.vault.answers_groups import value_codes
 from cleanroom_kernel.vault.answers_rows import Cells, Measurement, Rows
 
@@ -134,7 +135,7 @@ class Columns:
     def _quantile(self, name: str, kind: Kind, statistic: Quantile) -> Measurement:
         known = self._known(statistic.of)
         q = statistic.q if known.form.scale > 0 else 1 - statistic.q
-        measured = quantile(known.ordered, q, self._least)
+        measured = quantile(known.ordered, q, self._least, free=known.reach is not None)
         said = self._said(measures.order_of, f"quantile {q!r}", known, linear=False)
         traces = self._traces(said, known.rows, known.values)
         moved = Moved(known.form.scale, known.form.offset)
@@ -182,7 +183,7 @@ class Columns:
         parts = [
             (term, self._take(holding) if whole else self._take(holding)[there]) for term, holding in prepared.parts
         ]
-        return _Known(of, prepared.form, rows, values if whole else values[there], parts)
+        return _Known(of, prepared.form, rows, values if whole else values[there], parts, prepared.reach)
 
     def _selected(self, what: str, chosen: NDArray[np.bool_]) -> Grouped:
         """Rows of the groups; all of them, if all are chosen."""
@@ -222,9 +223,12 @@ class Columns:
             conditions = frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
             traces += self._traces(_Said(term.trace, is_sum, traces[0].statistic, conditions), chosen, values)
             selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
+        influence = evidence.influence
+        if known.reach is not None and column.kind not in (Kind.QUANTILE, Kind.EXTREME):
+            influence = most_influence(column.kind, known.reach, evidence, column.values)
         return (
             msgspec.structs.replace(column, traces=traces, charged=charged),
-            msgspec.structs.replace(evidence, selected=selected),
+            msgspec.structs.replace(evidence, selected=selected, influence=influence),
         )
 
     def _traces(self, said: _Said, grouped: Grouped, values: NDArray[np.float64] | None = None) -> tuple[Trace, ...]:
@@ -262,6 +266,7 @@ class _Known(Struct, frozen=True, eq=False, dict=True):
     rows: Grouped
     values: NDArray[np.float64]
     parts: list[tuple[Term, NDArray[np.bool_]]]
+    reach: Reach | None
 
     @cached_property
     def by_unit(self) -> Contributions:

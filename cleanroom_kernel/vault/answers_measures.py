@@ -1,7 +1,7 @@
 """Measures: the values of an expression as statistics take them, by its form (`disclosure.forms`).
 
 Promise: of scale * core + offset only the core's values are given out, so that nothing else is ever rounded. Values of
-a free measure are drawn in to those that enough units have (rule C17), before any statistic sees them.
+a free measure are drawn in (rule C17) before any statistic sees them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cleanroom_kernel.disclosure.forms import form_of
 from cleanroom_kernel.disclosure.forms_terms import Condition, Form, Term, is_binary
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Named
+from cleanroom_kernel.vault.answers_free import Reach, drawn_in
 from cleanroom_kernel.vault.answers_groups import as_numbers
 from cleanroom_kernel.vault.columns import ROW
 from cleanroom_kernel.vault.engine import Engine
@@ -27,12 +28,13 @@ Holding = NDArray[np.bool_]
 
 class Prepared(Struct, frozen=True, eq=False):
     """Values of a measure's core, one per row, NaN where there is none. `parts` are the terms under conditions, with
-    the rows where these hold.
+    the rows where these hold; `reach` are the bounds that a free measure's values were drawn in to.
     """
 
     form: Form
     values: Values
     parts: tuple[tuple[Term, Holding], ...]
+    reach: Reach | None = None
 
 
 def prepare(
@@ -45,43 +47,11 @@ def prepare(
         numbers = (numbers - form.offset) / form.scale
         if is_binary(form.field):
             numbers = np.rint(numbers)  # it is 0 or 1, whatever it was scaled to
+    reach = None
     if form.free and least and over.has_units:
-        numbers = drawn_in(numbers, units, least)
+        numbers, reach = drawn_in(numbers, units, least)
     conditional = [term for term in form.terms if term.conditions] if over.has_units else []
-    return Prepared(form, numbers, tuple((term, rows.where(term.conditions)) for term in conditional))
-
-
-def drawn_in(values: Values, units: NDArray[np.int32], least: int) -> Values:
-    """With nothing beyond the value that `least` units reach on either side: who has more is shown as having that.
-
-    An infinite value is none. If fewer than `least` units have no value, they get a middle one: that a computation
-    fails for one of them is no more to be seen than any other value.
-    """
-    known = np.isfinite(values)
-    inside = values[known]
-    if not len(inside):
-        return np.full(len(values), np.nan)
-    upper, lower = _reached(inside, units[known], least), -_reached(-inside, units[known], least)
-    result = np.where(known, np.clip(values, min(lower, upper), max(lower, upper)), np.nan)
-    failed = np.unique(units[~known])
-    if len(failed) < least:
-        result[~known] = np.median(inside)
-    return result
-
-
-def _reached(values: Values, units: NDArray[np.int32], least: int) -> float:
-    """The largest value that `least` units reach."""
-    n_units = len(np.unique(units))
-    if n_units <= least:
-        return float(values.min())
-    some = 4 * least
-    while True:
-        top = np.argpartition(-values, some)[:some] if some < len(values) else np.arange(len(values))
-        order = top[np.argsort(-values[top], kind="stable")]
-        _, first = np.unique(units[order], return_index=True)
-        if len(first) >= least:
-            return float(values[order[np.sort(first)[least - 1]]])
-        some *= 4
+    return Prepared(form, numbers, tuple((term, rows.where(term.conditions)) for term in conditional), reach)
 
 
 class RowsHolding:

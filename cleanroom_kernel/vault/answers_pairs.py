@@ -90,7 +90,28 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
     scale = of_first.form.scale * of_second.form.scale
     moved = Moved(scale if kind is Kind.COVARIANCE else float(np.sign(scale)))
     column = Statistics("", kind, measured.values, traces, moved=moved, charged=rows.charged((first, second)))
-    return rows.judged((column, measured.evidence), (first, second))
+    evidence = measured.evidence
+    if of_first.reach is not None or of_second.reach is not None:
+        evidence = msgspec.structs.replace(evidence, influence=_most_influence(kind, (one, other), measured))
+    return rows.judged((column, evidence), (first, second))
+
+
+def _most_influence(kind: Kind, pair: tuple[Centred, Centred], measured: Measured) -> Values:
+    """The most that a unit can do to a number of a free measure, wherever its values are between those that there are:
+    r * w v / (n - r) to a covariance, with the ranges w and v of the columns and the most rows r of one unit; to a
+    correlation c, by its influence function, half of 1 + |c| times the sum of squares of w and v in deviations.
+    """
+    rows, all_rows = float(measured.evidence.largest_rows[0]), float(measured.evidence.rows[0])
+    if all_rows <= rows:
+        return np.array([np.inf])
+    ranges = [float(np.ptp(column.deviations)) for column in pair]
+    if kind is Kind.COVARIANCE:
+        return np.array([rows / (all_rows - rows) * ranges[0] * ranges[1]])
+    squares = [column.sum_of_squares / all_rows for column in pair]
+    if min(squares) <= 0:
+        return np.array([np.inf])
+    relative = sum(extent**2 / square for extent, square in zip(ranges, squares, strict=True))
+    return rows / (all_rows - rows) * (1 + np.abs(measured.values)) / 2 * relative
 
 
 def _column(name: str, cells: list[Measurement]) -> Measurement:

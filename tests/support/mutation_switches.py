@@ -41,11 +41,11 @@ def cell_check(check: Check) -> Switch:
 
 def exact_quantiles(patch: pytest.MonkeyPatch) -> None:
     middle = ordering._middle
-    patch.setattr(ordering, "_middle", lambda values, units, q, least: middle(values, units, q, 1))
+    patch.setattr(ordering, "_middle", lambda ranks, q, least, free: middle(ranks, q, 1, free))
 
 
 def values_as_they_are(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(answers_measures, "drawn_in", lambda values, *_: values)
+    patch.setattr(answers_measures, "drawn_in", lambda values, *_: (values, None))
 
 
 def every_row_in_totals(patch: pytest.MonkeyPatch) -> None:
