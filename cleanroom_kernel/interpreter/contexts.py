@@ -15,7 +15,7 @@ import msgspec
 
 from cleanroom_kernel.interpreter.errors import DifferentRows
 from cleanroom_kernel.plan.bases import Relation
-from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Lookup, Named, Value, type_of
+from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Lookup, Named, RowFunction, Value, type_of
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import Node, children, data_fields, digest, fold, postorder
 from cleanroom_kernel.plan.relations import (
@@ -259,7 +259,7 @@ def _replaced(expression: Expression, by_name: dict[str, Expression]) -> Express
             return by_name.get(node.name, node)
         if all(new is old for new, old in zip(parts, children(node), strict=True)):
             return node
-        if isinstance(node, Call):
+        if isinstance(node, (Call, RowFunction)):
             return msgspec.structs.replace(node, arguments=parts)
         return msgspec.structs.replace(node, of=parts if isinstance(node, Lookup) else parts[0])
 

@@ -2,19 +2,25 @@
 
 Where the function asks for a truth value (`if x > 30`), both answers are tried, and the two results are joined by the
 condition. So ordinary functions with branches, membership tests and text methods work; loops over data do not arise,
-since there is no data. What cannot be traced is said to be so, with what to write instead.
+since there is no data. What cannot be traced becomes a row function (`calls`), and where that cannot be either, both
+reasons are said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from types import CodeType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cleanroom_kernel.interpreter import contexts
-from cleanroom_kernel.interpreter.errors import CleanRoomError, HandleError
+from cleanroom_kernel.interpreter.calls import by_row, by_value
+from cleanroom_kernel.interpreter.errors import CleanRoomError, HandleError, Unavailable
 from cleanroom_kernel.interpreter.handles import Column, Frame, derived, method
 from cleanroom_kernel.interpreter.joins import mapped
 from cleanroom_kernel.interpreter.rehearsal import Rehearsal, rehearse
@@ -24,6 +30,7 @@ from cleanroom_kernel.plan.expressions import Expression, Literal, type_of
 from cleanroom_kernel.plan.schema import DType
 
 MAX_PATHS = 400
+MAX_RECURSION = 8  # of a function in itself: without a value it has no end of its own
 
 
 class _Explorer:
@@ -35,8 +42,24 @@ class _Explorer:
 
     def decide(self, condition: Column) -> bool:
         position = len(self.asked)
+        if _recursion() > MAX_RECURSION:
+            raise _too_many()
         self.asked.append(condition)
         return self._answers[position] if position < len(self._answers) else True
+
+
+def _too_many() -> HandleError:
+    return HandleError("This function has too many branches.", suggestion="Use map with a dictionary, or pd.cut.")
+
+
+def _recursion() -> int:
+    """How often the function that runs most often at this moment does."""
+    running: Counter[CodeType] = Counter()
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not _run.__code__:
+        running[frame.f_code] += 1
+        frame = frame.f_back
+    return max(running.values())
 
 
 _running: list[_Explorer] = []
@@ -78,7 +101,7 @@ class Traced(Column):
         if name in _DATE_PARTS and self._field.dtype in (DType.DATETIME, DType.DURATION):
             found = getattr(self.dt, name)
             return (lambda: found) if name == "weekday" else found
-        raise self._unavailable(name)
+        raise Unavailable(f"{name} of a value needs the value, which stays in the room.")
 
     def _is_text(self) -> bool:
         return self._field.dtype is DType.STRING
@@ -129,7 +152,7 @@ class Row:
     def __getattr__(self, name: str) -> Any:
         if name in self._frame._columns:
             return self[name]
-        raise AttributeError(f"The row has no column {name!r}.")
+        raise Unavailable(f"The row has no column {name!r}.")
 
     def get(self, name: Hashable, default: Any = None) -> Any:
         return self[name] if name in self._frame._columns else default
@@ -155,9 +178,7 @@ def traced(function: Callable[..., Any], given: Any, rows: Relation) -> tuple[Re
     def explore(answers: tuple[bool, ...], rows: Relation) -> tuple[Relation, Term | Literal]:
         budget[0] -= 1
         if budget[0] < 0:
-            raise HandleError(
-                "This function has too many branches.", suggestion="Use map with a dictionary, or pd.cut."
-            )
+            raise _too_many()
         explorer = _Explorer(answers)
         result = _run(function, given, explorer)
         if len(explorer.asked) <= len(answers):
@@ -229,7 +250,7 @@ def apply(self: Column, func: Any, convert_dtype: Any = None, args: tuple[Any, .
     if func in _CASTS:
         return _CASTS[func](self)
     rehearsal = _tried(pd.Series.apply, self, func, args=args, **kwargs)
-    return _by_value(self, lambda value: func(value, *args, **kwargs), rehearsal)
+    return _of_values(self, func, args, kwargs, rehearsal)
 
 
 @method(Column, name="map")
@@ -237,7 +258,10 @@ def map_values(self: Column, func: Any = None, na_action: Any = None, **options:
     function = options.get("arg", func)
     if not callable(function) or (isinstance(function, (Column, type)) and function not in _CASTS):
         return mapped(self, func, na_action, **options)
-    return self.apply(function)
+    if na_action != "ignore" or isinstance(function, (type, np.ufunc)):
+        return self.apply(function)
+    rehearsal = _tried(pd.Series.map, self, function, na_action=na_action)
+    return _of_values(self, function, (), {}, rehearsal, skips_missing=True)
 
 
 @method(Column, Frame, name="transform")
@@ -251,6 +275,33 @@ def _tried(twin: Callable[..., Any], *args: Any, **kwargs: Any) -> Rehearsal:
         return rehearse(twin, *args, **kwargs)
     except (KeyError, IndexError) as error:
         return Rehearsal(error=error)
+
+
+def _of_values(
+    column: Column,
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rehearsal: Rehearsal,
+    *,
+    skips_missing: bool = False,
+) -> Column:
+    """Traced; what cannot be is called in the room, after it was on the twin."""
+    try:
+        return _by_value(column, lambda value: func(value, *args, **kwargs), rehearsal)
+    except HandleError as untraceable:
+        with _beside(untraceable):
+            return by_value(column, func, args, kwargs, skips_missing=skips_missing)
+
+
+@contextlib.contextmanager
+def _beside(untraceable: HandleError) -> Iterator[None]:
+    """A function that cannot be called in the room either is told both reasons."""
+    try:
+        yield
+    except HandleError as error:
+        error.add_note(f"Nor can it be turned into a computation on columns: {untraceable}")
+        raise error from None
 
 
 def _by_value(column: Column, function: Callable[[Any], Any], rehearsal: Rehearsal) -> Column:
@@ -273,12 +324,16 @@ def apply_to_frame(
     args: tuple[Any, ...] = (),
     **kwargs: Any,
 ) -> Any:
-    """By column, `func` gets each column as a handle; by row, it is traced."""
+    """By column, `func` gets each column as a handle; by row, it is traced, or called in the room."""
     if axis in (1, "columns"):
         rehearsal = _tried(pd.DataFrame.apply, self, func, axis=1, args=args, **kwargs)
-        with rehearsal.explaining():
-            rows, expression = traced(lambda row: func(row, *args, **kwargs), Row(self), self._rows)
-        return derived(rows, expression, rehearsal, self)
+        try:
+            with rehearsal.explaining():
+                rows, expression = traced(lambda row: func(row, *args, **kwargs), Row(self), self._rows)
+            return derived(rows, expression, rehearsal, self)
+        except HandleError as untraceable:
+            with _beside(untraceable):
+                return by_row(self, func, args, kwargs)
     call = (lambda column: getattr(column, func)(*args, **kwargs)) if isinstance(func, str) else func
     results = {
         name: call(self._column(name), *args, **kwargs) if call is func else call(self._column(name))

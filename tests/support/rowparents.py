@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import select
 import socket
@@ -9,6 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+import polars as pl
+
+from cleanroom_kernel.plan.expressions import Field, RowFunction
 from cleanroom_kernel.protocol.messages import RowLimits
 from cleanroom_kernel.vault.rowcalls import Line, RowFunctions
 from cleanroom_kernel.vault.seeds import Seeds
@@ -52,6 +56,23 @@ def _wait(stream: socket.socket, event: int) -> None:
     ready = select.poll()
     ready.register(stream, event)
     assert ready.poll(20_000), "the parent says nothing"
+
+
+class OnDemand:
+    """Row functions of a parent that is started when the first one is called, and ends with the tests."""
+
+    def __init__(self) -> None:
+        self._made: RowFunctions | None = None
+
+    def answers(self, function: RowFunction, fields: Sequence[Field], columns: Sequence[pl.Series]) -> pl.Series:
+        if self._made is None:
+            made = Parent(required=())
+            atexit.register(made.close)
+            self._made = made.functions()
+        return self._made.answers(function, fields, columns)
+
+
+ON_DEMAND = OnDemand()
 
 
 @contextlib.contextmanager

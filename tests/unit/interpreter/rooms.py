@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import polars as pl
+from support.rowparents import ON_DEMAND
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure.ledger import Ledger
@@ -186,7 +187,9 @@ def tables(seed: int, rows: int = 240) -> dict[str, pd.DataFrame]:
 
 def vault_of(schema: RoomSchema, frames: dict[str, pl.DataFrame], **policy) -> Vault:
     arranged, n_units = arrange(schema, frames)
-    engine = Engine(Tables(schema, arranged, n_units), Seeds(None), lambda predict, engine: np.empty(0))
+    engine = Engine(
+        Tables(schema, arranged, n_units), Seeds(None), lambda predict, engine: np.empty(0), caller=ON_DEMAND
+    )
     numbers = Policy.from_settings(policy or {"preset": "permissive"}).snapshot()
     ledger = Ledger(audit.engine(tempfile.mkdtemp()), b"k" * 32, n_units)
     return Vault(Desk(schema, engine, None, numbers, ledger, "ada", "session"))
