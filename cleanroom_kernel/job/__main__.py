@@ -27,6 +27,8 @@ from cleanroom_kernel.job.running import broken, run
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, Channel, ChannelClosed
 from cleanroom_kernel.protocol.jobs import FromJob, JobLimits, Piece, Run, ToJob
 
+_LIBRARIES = 2 << 30  # addresses for what the code imports
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cleanroom_kernel.job")
@@ -75,10 +77,15 @@ def _frame(content: io.BytesIO) -> pd.DataFrame:
 
 
 def _limit(limits: JobLimits) -> None:
-    """Hard ones, which the code cannot raise. The time by the clock is the vault's to watch."""
+    """Hard ones, which the code cannot raise. The time by the clock is the vault's to watch. Memory is counted as the
+    process's own data; what is shared with nobody and counted nowhere is bounded by its addresses.
+    """
+    with open("/proc/self/statm") as statistics:
+        mapped = int(statistics.read().split()[0]) * resource.getpagesize()
     processor = math.ceil(limits.seconds) * (os.cpu_count() or 1) + 1
     for which, most in (
         (resource.RLIMIT_DATA, limits.memory),
+        (resource.RLIMIT_AS, mapped + limits.memory + _LIBRARIES),
         (resource.RLIMIT_CPU, processor),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import enum
 import math
+import os
 import select
 import socket
 import time
@@ -50,11 +51,13 @@ class JobRunner:
         self.limits, self.key = limits, key
         supply.setblocking(False)
         self._started = self._told = 0.0
+        self._owed = 0  # answers on the line of supply that are to come
 
     def run(self, pieces: Iterable[Piece], run: Run) -> FromJob:
         """What the job's process answers. Raises JobEnded."""
         self._started = self._told = time.monotonic()
         self._lines.notify(JobWanted())
+        self._owed += 1
         line: socket.socket | None = None
         try:
             descriptor = self._supplied()
@@ -72,7 +75,9 @@ class JobRunner:
             self._lines.notify(JobOver())
 
     def _supplied(self) -> int | None:
-        """The server's next word on this line: a byte, and with it a line to the process if one could be started."""
+        """The server's word on this line: a byte, and with it a line to the process if one could be started. A line
+        that an earlier run did not wait for is of no use.
+        """
         while True:
             self._wait(self._supply, select.POLLIN)
             descriptors = array.array("i")
@@ -82,7 +87,11 @@ class JobRunner:
                 continue
             for _, _, data in found:
                 descriptors.frombytes(data)
-            return descriptors[0] if descriptors else None
+            self._owed -= 1
+            if self._owed == 0:
+                return descriptors[0] if descriptors else None
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def _send(self, line: socket.socket, message: ToJob) -> None:
         rest = memoryview(frame(msgspec.msgpack.encode(message)))

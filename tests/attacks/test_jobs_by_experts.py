@@ -258,6 +258,7 @@ BAD = {
         "an error of a library in line 1",
     ),
     "too much memory": ("x = bytearray(2 << 30)\nresult = {'n': 60}", "MemoryError in line 1"),
+    "memory that no data limit counts": ("import mmap\nx = mmap.mmap(-1, 8 << 30)", "OSError in line 2"),
     "death": ("import os\nos._exit(3)", "its process ended, most often for want of memory"),
     "a frame beyond all limits": (
         FLOOD + "line.sendall(b'\\xff\\xff\\xff\\xff' + b'x' * 100)\nline.close()",
