@@ -17,9 +17,14 @@ are independent equations about its units, and reconstruction needs about as man
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from cleanroom_kernel.disclosure.candidate import Booleans, Floats
 from cleanroom_kernel.disclosure.footprint import BUCKETS, PRIME
@@ -34,6 +39,9 @@ _ONE_BY_ONE = 16  # vectors so few that they are reduced one after the other
 _STRIPES = [slice(start, start + 512) for start in range(0, BUCKETS, 512)]  # columns that stay in the cache together
 _LIGHT = 4  # a row is light if at most one entry in so many is not zero
 _SHARED = 4  # rows are about one cohort if they share at least one entry in so many of the lighter
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 Sketches = NDArray[np.uint32]
 Columns = NDArray[np.intp]
@@ -190,6 +198,24 @@ def _eliminated_one_by_one(vectors: Floats) -> tuple[Floats, Floats, Columns]:
     return made, np.array(left).reshape(-1, number), pivots[:rank]
 
 
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _on_one_thread(work: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Threads of a matrix product wait for each other in a loop: on a busy machine that takes many times as long as one
+    thread does, and an audit is short.
+    """
+
+    @functools.wraps(work)
+    def limited(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return work(*args, **kwargs)
+
+    return limited
+
+
 class Audit(Struct, frozen=True, eq=False):
     """What was released of one measure in one space, in several forms."""
 
@@ -212,6 +238,7 @@ class Audit(Struct, frozen=True, eq=False):
     def rank(self) -> int:
         return self.forms[0].rank
 
+    @_on_one_thread
     def with_released(self, sketches: Sketches) -> Audit:
         """With numbers that were released already, and so are not judged."""
         forms = self.forms
@@ -220,6 +247,7 @@ class Audit(Struct, frozen=True, eq=False):
             forms = tuple(form.extended(some) for form in forms)
         return Audit(forms)
 
+    @_on_one_thread
     def isolates(self, sketch: Sketches, least: int) -> bool:
         """Whether a number less a combination of the released ones is about some units, but fewer than `least`."""
         for form in self.forms:
@@ -232,6 +260,7 @@ class Audit(Struct, frozen=True, eq=False):
         """Whether a combination that the forms show is about some units, but fewer than `least`."""
         return any(_isolates(form.rows, least) for form in self.forms)
 
+    @_on_one_thread
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
         """Which of the new numbers may be released beside all others, earlier ones first; and the audit with those."""
         passed = np.zeros(len(sketches), dtype=bool)

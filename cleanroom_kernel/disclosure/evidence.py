@@ -100,10 +100,11 @@ def spread_out(
 
 
 class Centred(Struct, frozen=True, eq=False):
-    """A column of one group, less its mean."""
+    """A column of one group, less its mean; `squares` are each unit's sums of squared deviations."""
 
     rows: Grouped
     deviations: Floats
+    squares: Floats
     sum_of_squares: float
     effective: Floats
     differing: Integers
@@ -116,7 +117,7 @@ class Centred(Struct, frozen=True, eq=False):
             squares = contributions(rows, deviations**2)
             effective = _spread(squares.sums, squares.bounds).effective
             differing = differing_units(by_unit, least)
-        return cls(rows, deviations, float(squares.sums.sum()), effective, differing)
+        return cls(rows, deviations, squares.sums, float(squares.sums.sum()), effective, differing)
 
 
 def products(x: Centred, y: Centred, kind: Kind) -> Measured:
@@ -131,19 +132,20 @@ def products(x: Centred, y: Centred, kind: Kind) -> Measured:
         else:
             scale = np.sqrt(x.sum_of_squares * y.sum_of_squares)
             result = np.clip(_divide(total, np.array([scale])), -1.0, 1.0)
-            influence = _influence(_correlation_influences(x, y, float(result[0])), np.zeros(1), by_unit)
+            moved = _correlation_influences(x, y, by_unit.sums, float(result[0]))
+            influence = _influence(moved, np.zeros(1), by_unit)
         spread = _spread(np.abs(by_unit.sums), by_unit.bounds)
     spread = msgspec.structs.replace(spread, effective=np.minimum(x.effective, y.effective))
     return Measured(result, _with(counts, influence, spread, np.minimum(x.differing, y.differing)))
 
 
-def _correlation_influences(x: Centred, y: Centred, r: float) -> Floats:
-    """Influence function of the correlation, summed over each unit's rows."""
+def _correlation_influences(x: Centred, y: Centred, both: Floats, r: float) -> Floats:
+    """Influence function of the correlation, summed over each unit's rows; `both` are sums of products."""
     n = len(x.deviations)
     with np.errstate(divide="ignore", invalid="ignore"):
-        zx = x.deviations * np.sqrt(np.divide(n, x.sum_of_squares)) if n else x.deviations
-        zy = y.deviations * np.sqrt(np.divide(n, y.sum_of_squares)) if n else y.deviations
-    return contributions(x.rows, zx * zy - r * (zx**2 + zy**2) / 2).sums
+        of_x, of_y = np.divide(n, x.sum_of_squares), np.divide(n, y.sum_of_squares)
+        moved: Floats = both * np.sqrt(of_x * of_y) - r * (x.squares * of_x + y.squares * of_y) / 2
+    return moved
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------

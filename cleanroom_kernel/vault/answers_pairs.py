@@ -16,10 +16,13 @@ from pyroaring import BitMap
 from cleanroom_kernel.disclosure import measures
 from cleanroom_kernel.disclosure.candidate import Footprint, Footprints, Kind, Moved, Statistics, Trace
 from cleanroom_kernel.disclosure.evidence import Centred, Measured, products
-from cleanroom_kernel.disclosure.grouping import Grouped, select
+from cleanroom_kernel.disclosure.footprint import RowFootprints
+from cleanroom_kernel.disclosure.grouping import select
 from cleanroom_kernel.plan.aggregates import Correlation
+from cleanroom_kernel.plan.expressions import Expression
+from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.vault.answers_columns import stack
-from cleanroom_kernel.vault.answers_rows import Measurement, Rows
+from cleanroom_kernel.vault.answers_rows import Gathered, Measurement, Rows
 
 Values = NDArray[np.float64]
 
@@ -27,48 +30,74 @@ Values = NDArray[np.float64]
 def pairs(correlation: Correlation, rows: Rows, least: int) -> list[Measurement]:
     """One column of the matrix for each column of the question."""
     kind = Kind.COVARIANCE if correlation.covariance else Kind.CORRELATION
-    values = [rows.prepared(column.of).values for column in correlation.columns]
-    everyone = rows.grouped(np.zeros(len(rows), dtype=np.int32), 1)
-    centred = _Centring(everyone, values, least)
+    centred = _Centring(rows, [column.of for column in correlation.columns], least)
     cells: dict[tuple[int, int], Measurement] = {}
-    for x in range(len(values)):
+    for x in range(len(correlation.columns)):
         for y in range(x + 1):
             cells[x, y] = cells[y, x] = _pair(correlation, rows, centred, x, y, kind)
-    number = range(len(values))
+    number = range(len(correlation.columns))
     return [_column(correlation.columns[x].name, [cells[x, y] for y in number]) for x in number]
 
 
-class _Centring:
-    """Columns less their means. Where nothing is missing, a column is centred once for all of its pairs."""
+Gaps = frozenset[int]  # of two columns, those that have missing values: they decide which rows a pair is over
 
-    def __init__(self, everyone: Grouped, values: list[Values], least: int) -> None:
-        self._everyone = everyone
-        self._values = values
-        self._known = [~np.isnan(column) for column in values]
-        self._whole = [bool(known.all()) for known in self._known]
+
+class _Centring:
+    """Columns less their means over the rows of a pair. What pairs over the same rows share is made once."""
+
+    def __init__(self, rows: Rows, columns: list[Expression], least: int) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._values = [rows.prepared(of).values for of in columns]
+        self._known = [~np.isnan(values) for values in self._values]
+        self._gaps = frozenset(place for place, known in enumerate(self._known) if not known.all())
         self._least = least
-        self._made: dict[int, Centred] = {}
+        self._everyone = rows.gathered("everyone", lambda: rows.grouped(np.zeros(len(rows), dtype=np.int32), 1))
+        self._masks: dict[Gaps, NDArray[np.bool_]] = {}
+        self._gathered: dict[Gaps, Gathered] = {frozenset(): self._everyone}
+        self._made: dict[tuple[Gaps, int], Centred] = {}
 
     def pair(self, x: int, y: int) -> tuple[Centred, Centred]:
-        if self._whole[x] and self._whole[y]:
-            return self._of_whole(x), self._of_whole(y)
-        both = self.both(x, y)
-        rows = select(self._everyone, both)
-        first, second = (Centred.of(rows, self._values[column][both], self._least) for column in (x, y))
-        return first, second
+        return self._centred(x, self._of(x, y)), self._centred(y, self._of(x, y))
 
     def both(self, x: int, y: int) -> NDArray[np.bool_]:
-        return self._known[x] & self._known[y]
+        """Rows where both are known."""
+        gaps = self._of(x, y)
+        if gaps not in self._masks:
+            self._masks[gaps] = np.logical_and.reduce([self._known[place] for place in (gaps or {x})])
+        return self._masks[gaps]
+
+    def footprints(self, x: int, y: int) -> RowFootprints:
+        known = self._rows_of(x, y).footprints
+        if known is not None:
+            return known
+        # Rows without numbers are told apart by the product of the values as they are.
+        return self._rows.footprints(self._rows_of(x, y).rows, self.product(x, y))
 
     def product(self, x: int, y: int) -> Values:
-        """Of the values as they are, by which rows without numbers are told apart."""
         both = self.both(x, y)
         return self._values[x][both] * self._values[y][both]
 
-    def _of_whole(self, column: int) -> Centred:
-        if column not in self._made:
-            self._made[column] = Centred.of(self._everyone, self._values[column], self._least)
-        return self._made[column]
+    def _of(self, x: int, y: int) -> Gaps:
+        return self._gaps & {x, y}
+
+    def _rows_of(self, x: int, y: int) -> Gathered:
+        gaps = self._of(x, y)
+        if gaps not in self._gathered:
+            names = sorted(digest(self._columns[place]) for place in gaps)
+            self._gathered[gaps] = self._rows.gathered(
+                f"value {self._least} {names} of everyone", lambda: select(self._everyone.rows, self.both(x, y))
+            )
+        return self._gathered[gaps]
+
+    def _centred(self, column: int, gaps: Gaps) -> Centred:
+        key = (gaps, column)
+        if key not in self._made:
+            places = sorted(gaps | {column})
+            rows = self._rows_of(places[0], places[-1]).rows
+            values = self._values[column]
+            self._made[key] = Centred.of(rows, values[self._masks[gaps]] if gaps else values, self._least)
+        return self._made[key]
 
 
 def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: int, kind: Kind) -> Measurement:
@@ -78,14 +107,17 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
     first, second = correlation.columns[x].of, correlation.columns[y].of
     of_first, of_second = rows.prepared(first), rows.prepared(second)
     if rows.over.has_units:
-        both = centred.both(x, y)
-        footprints = rows.footprints(one.rows, centred.product(x, y))
         product = measures.product_of(first, second, correlation.over)
         exactly = sorted(f"{kind.value} of {prepared.form.core}" for prepared in (of_first, of_second))
         selected = measures.name_of(measures.selection(correlation.over))
-        traces = (Trace(product, kind is Kind.COVARIANCE, footprints, " and ".join(exactly), lambda _: selected),)
+        traces = (
+            Trace(
+                product, kind is Kind.COVARIANCE, centred.footprints(x, y), " and ".join(exactly), lambda _: selected
+            ),
+        )
         for term, holding in (*of_first.parts, *of_second.parts):
-            chosen = rows.footprints(select(one.rows, holding[both]), centred.product(x, y)[holding[both]])
+            inside = holding[centred.both(x, y)]
+            chosen = rows.footprints(select(one.rows, inside), centred.product(x, y)[inside])
             traces += (Trace(term.trace, False, chosen),)
     scale = of_first.form.scale * of_second.form.scale
     moved = Moved(scale if kind is Kind.COVARIANCE else float(np.sign(scale)))
