@@ -1,17 +1,24 @@
 """Jobs as they feel in a notebook: written in a cell, rehearsed on synthetic rows, run when the owner has said yes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 from IPython.core.interactiveshell import InteractiveShell
 from support.jobs import InProcess
 
 from cleanroom_kernel import airlock
 from cleanroom_kernel.airlock import Decision
+from cleanroom_kernel.demo import hospital
 from cleanroom_kernel.interpreter import connection, magics
 from cleanroom_kernel.interpreter.asking import Request
 from cleanroom_kernel.interpreter.errors import CleanRoomError, CleanRoomRefusal
 from cleanroom_kernel.interpreter.jobs import JobRequest, described
+from cleanroom_kernel.interpreter.twins import Twins
+from cleanroom_kernel.job.running import run
 from cleanroom_kernel.protocol.jobs import Cell, Rows, Scalar, TableColumn, Tensors
 from tests.unit.interpreter.rooms import world
 
@@ -126,3 +133,19 @@ _W = {"w": {"tensors": 5}}
 def test_a_request_that_is_no_job_is_not_run(ward):
     with pytest.raises(CleanRoomError, match="no request 7"):
         ward.room.run_job(7)
+
+
+def test_the_manuals_example_is_a_job_and_runs_on_the_demonstrations_tables():
+    text = (Path(__file__).parents[3] / "docs" / "airlock.md").read_text()
+    cell, declared = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "RESULT" in block)
+    head, _, source = cell.partition("\n")
+    given: dict = {}
+    exec(declared, given)
+    said = eval(f"dict({head.partition('calibration ')[2]})", {"RESULT": given["RESULT"]})
+    schema = hospital.room_schema()
+    job = described(source, "calibration", said["reads"], said["result"])
+    twin = Twins(schema)["encounters"][list(said["reads"]["encounters"])]
+    made = run(job, {"encounters": twin})
+    assert made.scalars["patients"] > 0
+    assert len(made.tables["bins"][0]) <= 10
+    assert safetensors.numpy.load(made.tensors["model"])["weights"].shape == (3,)
