@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check lab lab-check format bench kills docs clean
+.PHONY: setup demo test check lab lab-check format bench kills fuzz audit sbom docs clean
 
 setup: $(STAMP)
 
@@ -62,6 +62,17 @@ ROUNDS ?= 100
 SEED ?= 0
 kills: setup
 	$(BIN)/python -m tests.integration.killing --rounds $(ROUNDS) --seed $(SEED)
+
+# Coverage-guided fuzzing of every decoder, for SECONDS in all; what is found is kept in tests/fuzz/corpus.
+SECONDS ?= 600
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+# Known vulnerabilities of what is installed, where the registry tells of any; and a list of it in CycloneDX.
+audit sbom: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[supply]'
+	$(BIN)/python -m tests.support.dependencies $@
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache

@@ -19,7 +19,7 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
 from cleanroom_kernel.disclosure.policy import Policy, PolicyError, PolicySnapshot
-from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
+from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.main import Server
@@ -95,7 +95,7 @@ def read_schema(path: Path) -> RoomSchema:
         raise CommandError(
             f"There is no schema file {path}. Write one with `cleanroom tables propose FILE…`, or set Room.schema."
         ) from None
-    except (msgspec.DecodeError, SchemaError) as wrong:
+    except (ValueError, RecursionError) as wrong:  # not only DecodeError: text that is no UTF-8
         raise CommandError(f"The schema in {path} is not valid: {wrong}") from None
 
 

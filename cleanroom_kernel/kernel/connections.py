@@ -31,6 +31,9 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _TIMEOUT = 10
 
 
+_INCOMPLETE = "The invitation is incomplete: it has the form cleanroom://host:port/room#token."
+
+
 class InvitationError(ValueError):
     """An invitation that cannot be used. The text says why and what to do."""
 
@@ -68,7 +71,10 @@ class Connection(Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse(invitation: str) -> Connection:
     """`cleanroom://host:port/room?sha256=FINGERPRINT#TOKEN`, or `cleanroom+plain://…` on this machine."""
-    parts = urlsplit(invitation.strip())
+    try:
+        parts = urlsplit(invitation.strip())
+    except ValueError:  # brackets that belong to no address
+        raise InvitationError(_INCOMPLETE) from None
     room, token = parts.path.strip("/"), parts.fragment
     if parts.scheme not in ("cleanroom", "cleanroom+plain"):
         raise InvitationError("An invitation begins with cleanroom://. Copy the whole line that the owner sent you.")
@@ -77,7 +83,7 @@ def parse(invitation: str) -> Connection:
     except ValueError:
         host, port = None, None
     if not host or not port or not _NAME.fullmatch(room) or not token:
-        raise InvitationError("The invitation is incomplete: it has the form cleanroom://host:port/room#token.")
+        raise InvitationError(_INCOMPLETE)
     fingerprint = parse_qs(parts.query).get("sha256", [""])[0].lower()
     if fingerprint and not _FINGERPRINT.fullmatch(fingerprint):
         raise InvitationError("The invitation's sha256 is no fingerprint: 64 digits and letters a to f are expected.")

@@ -29,7 +29,7 @@ from traitlets.config import Config, Configurable
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.audit import Ending
-from cleanroom_kernel.plan.schema import RoomSchema, SchemaError
+from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol import http, jupyter
 from cleanroom_kernel.protocol.messages import Open
 from cleanroom_kernel.protocol.policy import Rulebook
@@ -371,7 +371,7 @@ def _schema(server: Server) -> RoomSchema | None:
     """As the prepared room has it; None where there is none to read, which its vaults will say better."""
     try:
         return msgspec.json.decode((Path(server.room) / "room.json").read_bytes(), type=_Manifest).schema
-    except (OSError, msgspec.DecodeError, SchemaError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

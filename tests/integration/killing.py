@@ -136,7 +136,9 @@ class Campaign:
 
     def round(self, victim: str) -> None:
         number = self.random.randrange(20, 60)
-        code = self.random.choice(CELLS[-1:] if victim == "worker" else CELLS).format(number=number, fresh=1 + len(self.recovery) / 1000)
+        code = self.random.choice(CELLS[-1:] if victim == "worker" else CELLS).format(
+            number=number, fresh=1 + len(self.recovery) / 1000
+        )
         request = self.notebook.client.execute(code)
         time.sleep(self.random.expovariate(6))  # a moment of chance, not a wait for anything
         before = time.monotonic()
