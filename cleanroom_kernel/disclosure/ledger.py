@@ -145,6 +145,11 @@ class Ledger:
         """
         self._check_tables = check
 
+    def look_for_policy(self) -> None:
+        """Raises `PolicyMoved` where another policy is in force than the one that is gone by here."""
+        with audit.reading(self._database) as connection:
+            self._check_policy(connection)
+
     def _check_policy(self, connection: sa.Connection) -> None:
         if self._policy_looked_for is None:
             return

@@ -117,6 +117,12 @@ class Connection:
     def over(cls, stream: socket.socket, supply: socket.socket | None = None) -> Connection:
         return cls(Channel(stream, Reply, limit=ANSWER_LIMIT), None if supply is None else Supply(supply))
 
+    def greet(self) -> Welcome:
+        """The room as the vault describes it now: its owner may have saved another policy."""
+        with self._lock:
+            self.welcome = self._expect(self._exchange(self._hello()), Welcome)
+        return self.welcome
+
     def disclose(self, aggregate: Aggregate) -> tuple[Payload, Receipt]:
         """The released answer and its receipt. Raises CleanRoomWithheld or CleanRoomRefusal."""
         with self._lock:

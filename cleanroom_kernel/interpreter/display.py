@@ -1,12 +1,14 @@
 """Display: how handles and released results look in a notebook, as HTML and as text.
 
 A handle shows rows of its twin, marked as synthetic, so nothing is asked of the vault to show it. A released result
-with suppressed cells shows "<k" in them, and one quiet line under it names the rule.
+with suppressed cells shows "<k" in them, hatched, with the rules that can have spoken on hover and for screen readers;
+one quiet line under it says how many they are. The text is the same with and without the hatching, so nothing moves.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,14 @@ MOST_ROWS = 30
 MARKED_LIMIT = 2_000  # results longer than this are shown by pandas as they are
 
 NOTE_STYLE = "color: var(--jp-ui-font-color2, #777); font-size: 85%;"
+# A grey that shows on light and dark grounds, and under the text of either.
+HATCHED = "background-image: repeating-linear-gradient(135deg, transparent 0 4px, rgba(128, 128, 128, 0.35) 4px 5px);"
+PRE_STYLE = "margin: 0; padding: 0; border: 0; background: none;"
+
+_OPEN, _CLOSE = "\ue000", "\ue001"  # around a sign in what pandas prints, until it is marked; of no width of their own
+_SIGN = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
+_CELL = re.compile(f"<td>{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}</td>")
+_HIDING = ("C1", "C2", "C3", "C4", "C5", "C6", "C13")  # rules by which a single cell is suppressed
 
 
 # -- handles ----------------------------------------------------------------------------------------------------------
@@ -68,7 +78,49 @@ def _note(text: str) -> str:
 # -- released results -------------------------------------------------------------------------------------------------
 def result_html(result: pd.DataFrame) -> str | None:
     known = provenance_of(result)
-    return (marked(result, known)._repr_html_() or "") + "".join(map(_note, notes(known)))
+    table = marked(result, known, bracketed)._repr_html_() or ""
+    return _CELL.sub(lambda found: f"<td {_hatching(known)}>{_spoken(found[1])}</td>", table) + _below(known)
+
+
+def series_html(result: pd.Series) -> str | None:
+    """pandas' own text with the suppressed values hatched; nothing for a Series without any, which is text alone."""
+    known = provenance_of(result)
+    if not known.marks:
+        return None
+    shown = marked(result, known, bracketed)
+    if shown is result:
+        return None
+    text = html.escape(repr(shown))  # values stand at the right: what the brackets took of a line is given back
+    body = _SIGN.sub(lambda found: f"  <span {_hatching(known)}>{_spoken(found[1])}</span>", text)
+    return f'<pre style="{PRE_STYLE}">{body}</pre>{_below(known)}'
+
+
+def bracketed(sign: str) -> str:
+    return f"{_OPEN}{sign}{_CLOSE}"
+
+
+def _hatching(known: Provenance) -> str:
+    return f'class="crk-Suppressed" style="{HATCHED}" title="{html.escape(why_hidden(known))}"'
+
+
+def _spoken(sign: str) -> str:
+    """`sign` is escaped already. A screen reader says why, where the eye sees the sign."""
+    return f'<span role="img" aria-label="not shown: {html.escape(SPOKEN)}">{sign}</span>'
+
+
+SPOKEN = "too few patients, or it would give away another cell"
+
+
+def why_hidden(known: Provenance) -> str:
+    """Which rules can have hidden a cell. Which of them did is not told, to anybody but the owner."""
+    names = dict.fromkeys(rule.partition(":")[0] for receipt in known.receipts for rule in receipt.rules)
+    hiding = [name for name in names if name.rstrip("abc") in _HIDING]
+    by = f" One of these rules spoke: {', '.join(hiding)}; which one is not told." if hiding else ""
+    return f"Not shown: {SPOKEN}.{by}"
+
+
+def _below(known: Provenance) -> str:
+    return "".join(map(_note, notes(known)))
 
 
 def result_text(result: pd.DataFrame | pd.Series) -> str:
@@ -76,8 +128,8 @@ def result_text(result: pd.DataFrame | pd.Series) -> str:
     return "\n".join([repr(marked(result, known)), *notes(known)])
 
 
-def marked(result: Any, known: Provenance) -> Any:
-    """A copy in which the cells that show no number say so."""
+def marked(result: Any, known: Provenance, sign_as: Callable[[str], str] = str) -> Any:
+    """A copy in which the cells that show no number say so; the same object where there is none."""
     if not known.marks or len(result) > MARKED_LIMIT or not result.index.is_unique:
         return result
     table = result.to_frame() if isinstance(result, pd.Series) else result
@@ -90,7 +142,7 @@ def marked(result: Any, known: Provenance) -> Any:
         hidden = [bool(sign) and missing for sign, missing in zip(signs, table.iloc[:, position].isna(), strict=True)]
         if any(hidden):
             texts = _formatted(table.iloc[:, position])
-            column = [sign if hide else text for sign, hide, text in zip(signs, hidden, texts, strict=True)]
+            column = [sign_as(sign) if hide else text for sign, hide, text in zip(signs, hidden, texts, strict=True)]
             shown.isetitem(position, pd.Series(column, index=table.index, dtype=object))
     return shown.iloc[:, 0].rename(result.name) if isinstance(result, pd.Series) else shown
 
@@ -110,14 +162,14 @@ def notes(known: Provenance) -> list[str]:
     if not suppressed:
         return []
     cells = "1 cell is" if suppressed == 1 else f"{suppressed} cells are"
-    why = "too few patients, or it would give away another cell"
-    return [f"{cells} not shown by the room's policy: {why}. The receipt names the rules: room.receipts[-1]."]
+    return [f"{cells} not shown by the room's policy: {SPOKEN}. The receipt names the rules: room.receipts[-1]."]
 
 
 def install(shell: Any) -> None:
     """Register the formatters, and the card for our own errors, with IPython."""
     formatters = shell.display_formatter.formatters
     formatters["text/html"].for_type(pd.DataFrame, result_html)
+    formatters["text/html"].for_type(pd.Series, series_html)
     formatters["text/plain"].for_type(pd.DataFrame, _printing(result_text))
     formatters["text/plain"].for_type(pd.Series, _printing(result_text))
 

@@ -22,11 +22,12 @@ from cleanroom_kernel.interpreter.joins import side_by_side
 from cleanroom_kernel.interpreter.lazily import when_imported
 from cleanroom_kernel.interpreter.literals import row_vector
 from cleanroom_kernel.interpreter.plots import BOX, box_statistics
-from cleanroom_kernel.interpreter.plots_binned import FINE, counts_of, middles, noted, scatter
+from cleanroom_kernel.interpreter.plots_binned import FINE, counts_of, hatched, hidden_bins, middles, noted, scatter
 from cleanroom_kernel.plan.schema import DType
 
 ROLES = ("x", "y", "hue", "col", "row", "style", "size")
 BINS = 20
+BAR = 0.8  # of the place of a label, as seaborn's bars have it
 
 Draw = Callable[..., Any]
 
@@ -116,9 +117,12 @@ def _grouped(frame: Frame, keys: list[Hashable], of: Hashable, estimator: Any, n
     groups = frame.groupby(keys if len(keys) > 1 else keys[0])
     found = groups.size() if of is None else groups[of].agg(estimator)
     table = found.rename(name).reset_index()
-    hidden = int(table[name].isna().sum())
-    table = table.dropna(subset=[name]).reset_index(drop=True)
-    table.attrs["hidden"] = hidden
+    unseen = table[name].isna()
+    named = len(keys) == 1 and not pd.api.types.is_numeric_dtype(table.iloc[:, 0])
+    labels = table[unseen].iloc[:, 0].tolist() if named else []
+    if not labels:  # else the labels keep their places on the axis, which are hatched
+        table = table[~unseen].reset_index(drop=True)
+    table.attrs |= {"hidden": int(unseen.sum()), "labels": labels}
     return table
 
 
@@ -136,8 +140,23 @@ def _value_role(wanted: Wanted) -> str:
 def _finished(drawn: Any, table: pd.DataFrame) -> Any:
     axes = drawn if hasattr(drawn, "annotate") else getattr(drawn, "axes", np.empty(0)).ravel()
     for first in [axes] if hasattr(axes, "annotate") else list(axes[:1]):
-        noted(first, table.attrs.get("hidden", 0))
+        spans = table.attrs.get("spans", [])
+        hatched(first, spans, upright=table.attrs.get("upright", True))
+        at = _hatched_labels(first, table.attrs.get("labels", []))
+        noted(first, table.attrs.get("hidden", 0), hatching=bool(spans or at))
     return drawn
+
+
+def _hatched_labels(axes: Any, labels: list[Any]) -> bool:
+    """Fill the places of labels whose number is not shown; whether there were any."""
+    wanted = {str(label) for label in labels}
+    for axis, upright in ((axes.xaxis, True), (axes.yaxis, False)):
+        places = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
+        spans = [(place - BAR / 2, place + BAR / 2) for place, text in places if text.get_text() in wanted]
+        if spans:
+            hatched(axes, spans, upright=upright)
+            return True
+    return False
 
 
 # -- boxes ------------------------------------------------------------------------------------------------------------
@@ -186,15 +205,16 @@ def _bins(wanted: Wanted, role: str, bins: Any) -> tuple[pd.DataFrame, np.ndarra
     label, others = wanted.labels[role], wanted.keys(role)
     groups = list(wanted.frame.groupby(others)) if others else [((), wanted.frame)]
     groups = [(labels if isinstance(labels, tuple) else (labels,), rows) for labels, rows in groups]
-    parts, hidden, edges = [], 0, np.empty(0)
+    parts, hidden, edges, spans = [], 0, np.empty(0), list[tuple[float, float]]()
     span = wanted.options.get("binrange")
     for labels, rows in groups:
         counts, edges = counts_of(rows._column(label), edges if edges.size else bins, span)
         hidden += int(np.isnan(counts).sum())
+        spans = [] if others else hidden_bins(counts, edges)
         part = pd.DataFrame({label: middles(edges), "count": np.nan_to_num(counts)})
         parts.append(part.assign(**dict(zip(map(str, others), labels, strict=True))) if others else part)
     table = pd.concat(parts, ignore_index=True)
-    table.attrs["hidden"] = hidden
+    table.attrs |= {"hidden": hidden, "spans": spans, "upright": role == "x"}
     return table, edges
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from cleanroom_kernel.interpreter.errors import HandleError, Unavailable
 from cleanroom_kernel.interpreter.handles import Column, Frame, method
 from cleanroom_kernel.interpreter.lazily import when_imported
-from cleanroom_kernel.interpreter.plots_binned import counts_of, density, noted, scatter
+from cleanroom_kernel.interpreter.plots_binned import counts_of, density, hatched, hidden_bins, noted, scatter
 from cleanroom_kernel.interpreter.reductions import without_identifiers
 from cleanroom_kernel.plan.schema import DType
 
@@ -78,7 +78,9 @@ def hist_column(
 
 def _draw(axes: Any, column: Column, bins: Any, options: dict[str, Any]) -> Any:
     counts, edges = counts_of(column, bins, options.pop("range", None))
-    noted(axes, int(np.isnan(counts).sum()))
+    hidden = hidden_bins(counts, edges)
+    hatched(axes, hidden, upright=options.get("orientation") != "horizontal")
+    noted(axes, len(hidden), hatching=True)
     return axes.hist(edges[:-1], bins=edges, weights=np.nan_to_num(counts), **options)
 
 
@@ -226,9 +228,13 @@ def _axes_hist(axes: Any, x: Any, bins: Any = None, **options: Any) -> Any:
     span = options.pop("range", None)
     if options.pop("weights", None) is not None:
         raise HandleError("A histogram of rows takes no weights.")
-    first, edges = histogram(columns[0], 10 if bins is None else bins, span)
+    counts, edges = counts_of(columns[0], 10 if bins is None else bins, span)
+    first = np.nan_to_num(counts)
     weights = [first, *(histogram(column, edges)[0] for column in columns[1:])]
     if len(columns) == 1:
+        hidden = hidden_bins(counts, edges)
+        hatched(axes, hidden, upright=options.get("orientation") != "horizontal")
+        noted(axes, len(hidden), hatching=True)
         return axes.hist(edges[:-1], bins=edges, weights=first, **options)
     return axes.hist([edges[:-1]] * len(columns), bins=edges, weights=weights, **options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from cleanroom_kernel.interpreter.results import attributed, provenance_of
 ENDS = (0.05, 0.95)  # quantiles between which is drawn where neither ends nor bounds are known
 SIDES = 25  # bins of each side of a scatter
 FINE = 40  # bins behind a density
+# Where something is not shown; the grey is seen on a light ground and on a dark one, and lies behind everything.
+HATCHED: dict[str, Any] = {"facecolor": "none", "edgecolor": "0.6", "hatch": "////", "linewidth": 0.0, "zorder": 0}
 
 
 def counts_of(column: Column, bins: Any = 10, span: tuple[float, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +37,7 @@ def pairs_of(x: Column, y: Column, bins: Any = SIDES) -> tuple[pd.DataFrame, np.
     binned = [cut(column, _closed(edges), right=False, labels=False) for column, edges in ((x, across), (y, up))]
     counts = side_by_side(binned, ["x", "y"]).groupby(["x", "y"]).size()
     table = attributed(counts.dropna().reset_index(name="count"), {}, *provenance_of(counts).receipts)
-    table.attrs["hidden"] = int(counts.isna().sum())
+    table.attrs["hidden"] = [(int(i), int(j)) for i, j in counts.index[counts.isna()]]
     return table, across, up
 
 
@@ -65,10 +68,21 @@ def middles(edges: np.ndarray) -> np.ndarray:
     return (edges[:-1] + edges[1:]) / 2
 
 
-def noted(axes: Any, hidden: int, what: str = "bar") -> None:
+def hatched(axes: Any, spans: Iterable[tuple[float, float]], *, upright: bool = True) -> None:
+    """Fill the places of what is not shown, from one side of the picture to the other."""
+    for low, high in spans:
+        (axes.axvspan if upright else axes.axhspan)(low, high, **HATCHED)
+
+
+def hidden_bins(counts: np.ndarray, edges: np.ndarray) -> list[tuple[float, float]]:
+    return [(float(edges[place]), float(edges[place + 1])) for place in np.flatnonzero(np.isnan(counts))]
+
+
+def noted(axes: Any, hidden: int, what: str = "bar", *, hatching: bool = False) -> None:
     """Say on the picture that something is not in it, and why."""
     if hidden:
-        words = f"{hidden} {what}{'s' if hidden > 1 else ''} not shown: too few patients"
+        place = " (hatched)" if hatching else ""
+        words = f"{hidden} {what}{'s' if hidden > 1 else ''} not shown{place}: too few patients"
         place = {"xy": (1.0, 1.01), "xycoords": "axes fraction", "ha": "right", "va": "bottom"}
         axes.annotate(words, **place, fontsize="x-small", color="0.45")
 
@@ -98,5 +112,13 @@ def scatter(axes: Any, x: Column, y: Column, bins: Any = SIDES, cmap: Any = None
     mesh = axes.pcolormesh(across, up, np.ma.masked_invalid(counts), cmap=cmap or "viridis")
     axes.set_xlabel(str(x.name))
     axes.set_ylabel(str(y.name))
-    noted(axes, table.attrs["hidden"], "cell")
+    hidden = table.attrs["hidden"]
+    if hidden:
+        unseen = np.ma.masked_all(counts.shape)
+        for i, j in hidden:
+            unseen[j, i] = 0.0
+        axes.pcolor(
+            across, up, unseen, alpha=0.0, hatch=HATCHED["hatch"], edgecolor=HATCHED["edgecolor"], linewidth=0.0
+        )
+    noted(axes, len(hidden), "cell", hatching=True)
     return mesh

@@ -124,7 +124,7 @@ class Room:
 
     def policy(self) -> pd.DataFrame:
         """The owner's policy: every number and what it means."""
-        rows = [(setting.name, setting.value, setting.help) for setting in self._connection.welcome.settings]
+        rows = [(setting.name, setting.value, setting.help) for setting in self._connection.greet().settings]
         return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
 
     @property

@@ -26,6 +26,7 @@ from cleanroom_kernel.protocol.messages import (
     Delivered,
     Denied,
     Open,
+    Opened,
     Released,
     Unsettled,
     VaultNotice,
@@ -207,7 +208,7 @@ class Session:
         elif kind == "shutdown_request" and channel == "control":
             self._answer(request, {"status": "ok", "restart": False})
             self._background(self.close(Ending.EXPERT))
-        elif kind not in REQUESTS.get(channel, ()) or not read_cell(request):
+        elif kind not in REQUESTS.get(channel, ()) or not _read_cell(request):
             self._refuse(channel, kind)
             if kind.endswith("_request"):
                 self._answer(request, error_reply(Problem.NOT_PASSED_ON))
@@ -381,6 +382,8 @@ class Session:
                 self._findings.add(notice, to_running_cell=self._is_running(cell))
             case Delivered():
                 self._deliver(notice)
+            case Opened():
+                self.welcome = notice.welcome
 
     def _is_running(self, cell: str) -> bool:
         return any(request.header.msg_id == cell for request in self._book.running())
@@ -468,7 +471,7 @@ def last_words(code: int, memory: int) -> str:
     return f"The vault ended {how} while it worked on this question ({cause}). What was released stays released."
 
 
-def read_cell(request: Request) -> bool:
+def _read_cell(request: Request) -> bool:
     """Whether the request is no cell, or a cell that can be read."""
     if request.header.msg_type != "execute_request":
         return True

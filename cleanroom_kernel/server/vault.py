@@ -21,6 +21,7 @@ from cleanroom_kernel.protocol.messages import (
     Open,
     Opened,
     OpenFailed,
+    RowWorkersWanted,
     ServerMessage,
     TurnGiven,
     TurnOver,
@@ -55,7 +56,7 @@ class Vault:
     ) -> None:
         self._launcher, self._command, self._timeout, self._listener = launcher, command, timeout, listener
         self._turns, self._expert = turns, ""
-        self._workers, self._jobs = Workers(launcher), Workers(launcher, "job")
+        self._workers, self._jobs, self._rows = Workers(launcher), Workers(launcher, "job"), Workers(launcher, "rows")
         self._opened: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self._line: VaultLine | None = None
         self._process: Watched | None = None
@@ -70,12 +71,13 @@ class Vault:
         self._expert = opening.expert
         ours, theirs = socket.socketpair()
         try:
-            with theirs, self._workers.theirs, self._jobs.theirs:
+            supplies = [workers.theirs for workers in (self._workers, self._jobs, self._rows)]
+            with theirs, supplies[0], supplies[1], supplies[2]:
                 line = await VaultLine.open(ours, self._notice)
                 line.send(opening)  # it waits there, and nothing else can come before it
                 self._line = line
-                descriptors = [end.fileno() for end in (interpreter, theirs, self._workers.theirs, self._jobs.theirs)]
-                options = ("--interpreter-fd", "--server-fd", "--supply-fd", "--jobs-fd")
+                descriptors = [end.fileno() for end in (interpreter, theirs, *supplies)]
+                options = ("--interpreter-fd", "--server-fd", "--supply-fd", "--jobs-fd", "--rows-fd")
                 named = [word for pair in zip(options, map(str, descriptors), strict=True) for word in pair]
                 self._process = await Watched.launch(
                     self._launcher, "vault", [*self._command, *named], descriptors, self._died
@@ -105,6 +107,7 @@ class Vault:
             await self._process.close()
         await self._workers.close()
         await self._jobs.close()
+        await self._rows.close()
 
     def _died(self, code: int) -> None:
         if not self._closed:
@@ -123,6 +126,8 @@ class Vault:
     def _notice(self, notice: VaultNotice) -> None:
         if isinstance(notice, Opened | OpenFailed):
             if self._opened.done():
+                if isinstance(notice, Opened):  # under another policy
+                    self._listener.noticed(notice)
                 return
             if isinstance(notice, Opened):
                 self._opened.set_result(notice.welcome)
@@ -132,6 +137,9 @@ class Vault:
         elif isinstance(notice, WorkerWanted):
             if not self._closed:
                 self._workers.wanted()
+        elif isinstance(notice, RowWorkersWanted):
+            if not self._closed:
+                self._rows.wanted()
         elif isinstance(notice, JobWanted):
             if not self._closed:
                 self._jobs.wanted()

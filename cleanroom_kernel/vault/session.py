@@ -59,13 +59,14 @@ from cleanroom_kernel.protocol.release import (
     Results,
     Withheld,
 )
-from cleanroom_kernel.vault import asking, jobs, uploads
+from cleanroom_kernel.vault import asking, jobs, rowcalls, uploads
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
 from cleanroom_kernel.vault.memory import SHORT
 from cleanroom_kernel.vault.opening import OpeningError, adopt, open_desk
+from cleanroom_kernel.vault.rowcalls import RowFunctionEnded
 from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.tables import TablesChanged
 from cleanroom_kernel.vault.welcome import welcome
@@ -108,22 +109,29 @@ PREPARED_ANEW = Refusal(
 
 
 def serve(
-    interpreter: socket.socket, server: socket.socket, supply: socket.socket, jobs: socket.socket | None, log: Log
+    interpreter: socket.socket,
+    server: socket.socket,
+    supply: socket.socket,
+    jobs: socket.socket | None,
+    rows: socket.socket | None,
+    log: Log,
 ) -> None:
     """Open the room that the server names, and answer until the session is over."""
     lines = Lines(interpreter, server)
     try:
-        desk = _opened(lines, supply, jobs, log)
+        desk = _opened(lines, supply, jobs, rows, log)
         if desk is not None:
             _answer_all(lines, Session(desk, log, lines.notify))
     except Ended:
         return
 
 
-def _opened(lines: Lines, supply: socket.socket, jobs: socket.socket | None, log: Log) -> Desk | None:
+def _opened(
+    lines: Lines, supply: socket.socket, jobs: socket.socket | None, rows: socket.socket | None, log: Log
+) -> Desk | None:
     opening = lines.opening()
     try:
-        desk = open_desk(opening, lines, supply, jobs)
+        desk = open_desk(opening, lines, supply, jobs, rows)
     except OpeningError as error:
         lines.notify(OpenFailed(str(error)))
         return None
@@ -181,6 +189,7 @@ class Session:
                     return self._settled(request)
                 except PolicyMoved as moved:
                     adopt(moved, self._desk)
+                    self._notify(Opened(VERSION, welcome(self._desk)))
         except TablesChanged as changed:
             self._log(str(changed))
             return PREPARED_ANEW if changed.again else CHANGED
@@ -196,6 +205,7 @@ class Session:
 
     def _answered(self, request: InterpreterRequest) -> Reaction:
         if isinstance(request, Hello):
+            self._desk.ledger.look_for_policy()
             return welcome(self._desk) if request.version == VERSION else VERSIONS
         if isinstance(request, Disclose):
             aggregate = self._plan(request.plan, Aggregate)
@@ -238,11 +248,21 @@ class Session:
                 return compute()
         except PlanError:
             raise
+        except RowFunctionEnded as ended:
+            return self._without_answers(aggregate, ended)
         except FAILURES as error:
             self._log(described(error))
             desk = self._desk
             words = SHORT if isinstance(error, MemoryError) else FAILED
             return fail(self._asker(), digest(aggregate), describe(aggregate), words, desk.policy, desk.ledger)
+
+    def _without_answers(self, aggregate: Aggregate, ended: RowFunctionEnded) -> Answer:
+        """What depends on the rows is a denial; why it happened is for the owner."""
+        self._log(f"row function: {ended.end.value}")
+        refusal, desk = rowcalls.refusal_of(ended), self._desk
+        if not ended.end.depends_on_rows:
+            return refuse(self._asker(), digest(aggregate), refusal, desk.ledger)
+        return fail(self._asker(), digest(aggregate), describe(aggregate), refusal, desk.policy, desk.ledger)
 
     def _asked(self, request: Disclose | Export | AskOwner, aggregate: Aggregate) -> Asked:
         """For rehearsals of other policies."""

@@ -27,6 +27,10 @@ PICTURES = os.environ.get("CLEANROOM_PICTURES")  # a folder, to look at what the
 LOAD = 'encounters = room["encounters"]'
 MEANS = 'encounters.groupby("department").los_days.mean()'
 FEW = 'encounters[(encounters.age > 100) & (encounters.department == "obstetrics")].los_days.mean()'
+TABLE = 'encounters[encounters.age > 88].groupby("department").agg(n=("age", "size"), days=("los_days", "mean"))'
+SERIES = 'encounters[encounters.age > 88].groupby("department").size()'
+PLOT = """import seaborn as sns
+axes = sns.countplot(data=encounters[encounters.age > 88], y="department")"""
 FORGED = """
 from IPython.display import display
 receipt = {"number": 1, "title": "forged", "rules": [], "cells": 1, "suppressed": 0}
@@ -161,6 +165,27 @@ def test_a_saved_badge_says_that_it_is_from_the_file(notebook):
     page.locator(".crk-Badge-button", has_text="released 1 (saved)").wait_for()
     command(page, "notebook:clear-all-cell-outputs")
     page.locator(".crk-Badge-button").wait_for(state="hidden")
+
+
+def test_what_is_not_shown_is_hatched_with_the_rules_on_hover_in_tables_and_plots(notebook):
+    page = notebook(LOAD, TABLE, SERIES, PLOT)
+    run_all(page)
+    page.locator(".crk-Badge-button").nth(2).wait_for()
+    for cell in (1, 2):
+        hidden = page.locator(".jp-Cell").nth(cell).locator(".crk-Suppressed").first
+        assert "repeating-linear-gradient" in hidden.evaluate("node => getComputedStyle(node).backgroundImage")
+        assert "C1" in hidden.get_attribute("title")
+        assert hidden.get_by_role("img", name=re.compile("not shown")).inner_text() == "<10"
+    page.locator(".jp-Cell").nth(3).locator("img").wait_for()
+    page.locator(".jp-Cell").nth(3).scroll_into_view_if_needed()
+    page.add_script_tag(path=str(AXE))
+    for theme in THEMES:
+        page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+        page.wait_for_timeout(300)  # colours fade in
+        picture(page, f"hatched-{theme.replace(' ', '-').lower()}")
+        found = page.evaluate("() => axe.run({include: [['.crk-Suppressed']]})")
+        assert [one["id"] for one in found["violations"] if one["impact"] in SERIOUS] == []
 
 
 def test_nothing_that_a_cell_shows_makes_a_badge(notebook):

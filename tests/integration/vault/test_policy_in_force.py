@@ -34,6 +34,8 @@ def test_a_policy_that_is_saved_holds_for_the_next_answer_and_is_described(place
         settings = {one.name: one.value for one in vault.ask(Hello(vault.next(), 1)).answer.settings}
         assert settings["minimum_units"] == 100_000
         put_in_force(place, "standard", {"count_base": 50})
+        settings = {one.name: one.value for one in vault.ask(Hello(vault.next(), 1)).answer.settings}
+        assert settings["count_base"] == 50
         ((number,),) = vault.disclose(size_by()).answer.payload.values
         assert number % 50 == 0
         code, _, log = vault.close()

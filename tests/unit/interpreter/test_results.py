@@ -3,12 +3,13 @@
 import copy
 import re
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from cleanroom_kernel.interpreter import results
-from cleanroom_kernel.interpreter.display import marked, notes, result_html, result_text
+from cleanroom_kernel.interpreter.display import marked, notes, result_html, result_text, series_html, why_hidden
 from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, CleanRoomWithheld
 from cleanroom_kernel.interpreter.results import NEVER, Provenance, provenance_of
 from cleanroom_kernel.protocol.release import Grid, Receipt
@@ -101,6 +102,49 @@ def test_an_ordinary_table_is_shown_as_ever():
     table = pd.DataFrame({"a": [1]})
     assert result_text(table) == repr(table)
     assert result_html(table) == table._repr_html_()
+
+
+# -- what is not shown, as HTML ---------------------------------------------------------------------------------------
+def suppressed(*, of=pd.DataFrame):
+    known = Provenance((RECEIPT,), {("b", "n" if of is pd.DataFrame else None): "<10"})
+    table = pd.DataFrame({"n": [1200.0, np.nan], "text": ["<10", "plain"]}, index=["a", "b"])
+    result = table if of is pd.DataFrame else table["n"]
+    result.attrs["cleanroom"] = known
+    return result
+
+
+def test_a_suppressed_cell_is_hatched_says_the_rules_on_hover_and_why_to_a_screen_reader():
+    page = result_html(suppressed())
+    (cell,) = re.findall(r"<td class=.*?</td>", page)
+    assert "repeating-linear-gradient" in cell
+    assert 'title="Not shown: too few patients, or it would give away another cell.' in cell
+    assert 'aria-label="not shown: too few patients' in cell
+    assert cell.endswith(">&lt;10</span></td>")
+
+
+def test_what_only_looks_like_a_sign_is_not_hatched():
+    page = result_html(suppressed())
+    assert "<td>&lt;10</td>" in page
+    assert "\ue000" not in page
+
+
+def test_a_series_is_hatched_where_a_value_is_suppressed_and_text_as_ever_where_none_is():
+    page = series_html(suppressed(of=pd.Series))
+    assert page.startswith("<pre")
+    assert len(re.findall(r'<span class="crk-Suppressed"[^>]*title="Not shown[^>]*><span role="img"', page)) == 1
+    lines = re.sub("<[^>]*>", "", page).replace("&lt;", "<").split("\n")
+    assert len({len(line) for line in lines[:2]}) == 1  # values end in one column, as pandas prints them
+    assert series_html(pd.Series([1.0, np.nan])) is None
+
+
+def test_the_rules_on_hover_are_those_of_the_receipt_that_hide_single_cells():
+    receipt = msgspec.structs.replace(
+        RECEIPT, rules=("S7: labels", "C1: few", "C3a: conditions", "C7: digits", "C13: others")
+    )
+    words = why_hidden(Provenance((receipt,), {}))
+    assert "C1, C3a, C13" in words
+    assert "which one is not told" in words
+    assert "C7" not in words
 
 
 # -- under the standard policy ----------------------------------------------------------------------------------------

@@ -124,8 +124,31 @@ def test_bars_that_are_not_shown_are_counted_on_the_picture(guarded_alone):
     stays = guarded_alone.room["stays"]
     rare = stays.assign(kind=np.where((stays.age == 7) & (stays.ward == "north"), "rare", "usual"))
     axes = sns.countplot(data=rare, x="kind")
-    assert [text.get_text() for text in axes.texts] == ["1 bar not shown: too few patients"]
-    assert len(bars(axes)) == 1
+    assert [text.get_text() for text in axes.texts] == ["1 bar not shown (hatched): too few patients"]
+    (place,) = [patch for patch in axes.patches if patch.get_hatch()]
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert place.get_x() < labels.index("rare") < place.get_x() + place.get_width()
+    assert [bar > 0 for bar in bars(axes)].count(True) == 1 + 1  # the hatched place is as high as the picture
+
+
+def test_means_that_are_not_shown_keep_their_place_on_either_axis(guarded_alone):
+    stays = guarded_alone.room["stays"]
+    rare = stays.assign(kind=np.where((stays.age == 7) & (stays.ward == "north"), "rare", "usual"))
+    axes = sns.barplot(data=rare, x="los", y="kind")
+    (place,) = [patch for patch in axes.patches if patch.get_hatch()]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert place.get_y() < labels.index("rare") < place.get_y() + place.get_height()
+    plt.close("all")
+    assert not [patch for patch in sns.barplot(data=stays, x="ward", y="los").patches if patch.get_hatch()]
+
+
+def test_bins_that_are_not_shown_are_hatched(guarded_alone):
+    stays = guarded_alone.room["stays"]
+    rare = stays[(stays.age != 7) | (stays.ward == "north")]
+    axes = sns.histplot(data=rare, x="age", bins=[0, 7, 8, 50, 120])
+    spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches if patch.get_hatch()]
+    assert (7, 8) in spans
+    assert any("hatched" in text.get_text() for text in axes.texts)
 
 
 def test_tables_of_the_experts_own_are_drawn_by_seaborn_itself(table):
