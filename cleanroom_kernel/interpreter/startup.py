@@ -19,6 +19,7 @@ from cleanroom_kernel.interpreter import (
     hooks_scipy,
     hooks_seaborn,
     hooks_sklearn,
+    hooks_statsmodels,
     inert,
     learn_progress,
     magics,
@@ -65,6 +66,7 @@ def start(vault_socket: socket.socket, shell: Any, supply: socket.socket | None 
     plots.install()
     hooks_scipy.install()
     hooks_seaborn.install()
+    hooks_statsmodels.install()
     magics.install(shell, room)
     shell.push({"room": room})
     display.install(shell)

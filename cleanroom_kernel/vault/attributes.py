@@ -1,6 +1,7 @@
 """Attributes: what of a fitted model may be looked at, each as it may be shown.
 
-Promise: a closed list. What is not in a part's `shown` or `labels`, or in `PLAIN_ATTRIBUTES`, is no answer.
+Promise: a closed list. What is not in a part's `shown`, `inference` or `labels`, nor in `PLAIN_ATTRIBUTES`, is
+no answer.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def attribute_of(whole: Part, inspect: Inspect) -> Found:
         return Found(Attribute(numbers), own_rule=own)
     if name in part.shown and name.isidentifier():
         return Found(Attribute(part.shown[name]), own_rule=own)
+    if name in part.inference:
+        return Found(Attribute(part.inference[name]), own_rule=False)
     known = sorted({name for name in (*part.shown, *part.labels) if name.isidentifier()} | {"n_features_in_"})
     raise PlanError(
         f"{name} of {type(part.model).__name__} is not shown.",

@@ -7,6 +7,7 @@ not released.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,4 @@ def _covered(whole: Part, policy: PolicySnapshot) -> Part:
     if not names:
         return whole
     told = findings(type(whole.model).__name__, (Uncovered(names),), policy)
-    return Part(
-        whole.model, whole.family, (*whole.findings, *told), whole.notes, whole.shown, whole.labels, whole.children,
-        whole.outputs,
-    )  # fmt: skip
+    return replace(whole, findings=(*whole.findings, *told))

@@ -110,7 +110,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Part:
-    """`findings` are its own; `children` are the parts of a composite, by name. `labels` are stored labels."""
+    """`findings` are its own; `children` are the parts of a composite, by name. `labels` are stored labels. `inference`
+    is what statistics say of its numbers, as it may be shown; it is in no released file.
+    """
 
     model: BaseEstimator
     family: Family
@@ -119,6 +121,7 @@ class Part:
     shown: dict[str, Floats] = field(default_factory=dict)
     labels: dict[str, tuple[tuple[Label, ...], ...]] = field(default_factory=dict)
     children: dict[str, Part] = field(default_factory=dict)
+    inference: dict[str, Floats] = field(default_factory=dict)
     outputs: tuple[Origin, ...] = ()  # columns that a transformer gives
 
     @cached_property

@@ -21,8 +21,8 @@ from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.models import Design, Estimates, findings, shown, weak
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.vault.parts import Floats, Part, Seen, estimates
+from cleanroom_kernel.vault.parts_inference import half_inverse, inference
 
-_RANK = 1e-10  # directions with less than this share of the largest spread are no directions
 _LEAST_WEIGHT = 1e-9
 _MOST_ATTEMPTS = 8
 
@@ -33,7 +33,7 @@ def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
     found = _solved(model, coefficients, seen, ~thin & (coefficients != 0).any(axis=0), policy)
     hidden = thin | found.hidden
     coef = shown(found.slopes, np.broadcast_to(hidden, coefficients.shape), policy)
-    intercept = _intercept(model, found.intercepts, policy)
+    intercept = _intercept(model, found, policy)
     visible = int(np.isfinite(coef).any(axis=0).sum()) if np.isfinite(intercept).all() else 0
     facts = Design(seen.n_units, coef.size + intercept.size, found.leverage, visible)
     return Part(
@@ -42,6 +42,7 @@ def examine(model: Any, seen: Seen, policy: PolicySnapshot) -> Part:
         findings=findings(type(model).__name__, (facts,), policy),
         notes=_notes(seen, ~np.isfinite(coef).all(axis=0), policy),
         shown={"coef_": coef.reshape(np.shape(model.coef_)), "intercept_": intercept},
+        inference=inference(model, seen, *_working(model, seen), np.append(intercept.ravel(), coef), policy),
     )
 
 
@@ -50,17 +51,24 @@ class _Solved(Struct, frozen=True, eq=False):
     intercepts: Floats  # how far each unit moves each intercept
     leverage: float
     hidden: NDArray[np.bool_]  # coefficients that were left out because a unit decides too much of them
+    intercept_hidden: bool
 
 
 def _solved(model: Any, coefficients: Floats, seen: Seen, used: NDArray[np.bool_], policy: PolicySnapshot) -> _Solved:
     """Leverage and influence among the coefficients that are shown.
 
     Columns that differ from others in a few units' rows alone are found here: a unit decides their coefficients. They
-    are left out and the rest is looked at again, for as long as that helps.
+    are left out and the rest is looked at again, for as long as that helps. But a number that is shown is one of the
+    whole model, in which a column that is left out may have taken a unit's outcome to it: cost and cost + 1 for one
+    unit have opposite coefficients, which are that unit's. Its residual is zero then, and moves nothing. So first it
+    is asked, of all columns together, of how many units' outcomes each coefficient is made.
     """
     weights, residuals = _working(model, seen)
     penalty = np.broadcast_to(_penalty(model, seen), used.shape)
-    hidden = np.zeros_like(used)
+    made_of = _made_of(model, seen, weights, penalty)
+    few = (made_of < policy.effective_units) if policy.minimum_units else np.zeros(len(made_of), dtype=bool)
+    hidden = few[1:] & used
+    used = used & ~hidden
     for attempt in range(_MOST_ATTEMPTS):
         problem = _Problem(seen, seen.numbers[:, used], penalty[used], has_intercept=bool(model.fit_intercept))
         solved = [problem.solve(weights[:, k], residuals[:, k]) for k in range(weights.shape[1])]
@@ -76,7 +84,13 @@ def _solved(model: Any, coefficients: Floats, seen: Seen, used: NDArray[np.bool_
             break
         used, hidden = used & ~more, hidden | more
     intercepts = np.hstack([one.moved[:, :1] for one in solved])
-    return _Solved(slopes, intercepts, leverage, hidden)
+    return _Solved(slopes, intercepts, leverage, hidden, bool(few[0]))
+
+
+def _made_of(model: Any, seen: Seen, weights: Floats, penalty: Floats) -> Floats:
+    """Of how many units' outcomes the intercept and each coefficient are made, the least of all classes."""
+    whole = _Problem(seen, seen.numbers, penalty, has_intercept=bool(model.fit_intercept))
+    return np.min([whole.made_of(weights[:, k]) for k in range(weights.shape[1])], axis=0)
 
 
 def line(model: Any, seen: Seen, truth: Floats, chance: Floats, policy: PolicySnapshot) -> Part:
@@ -122,12 +136,32 @@ class _Problem:
         self._X = np.hstack([first, (X - self._mean) / self._scale])
         self._penalty = np.concatenate([[0.0], penalty / self._scale**2])
 
+    def made_of(self, weight: Floats) -> Floats:
+        """Effective numbers of units whose outcomes make intercept and coefficients."""
+        half = half_inverse(self._penalised(self._weighted(weight)))
+        back = np.diag(np.concatenate([[1.0], 1 / self._scale]))
+        back[0, 1:] = -self._mean / self._scale
+        parts = self._seen.sums(weight[:, np.newaxis] * ((self._X @ half) @ (back @ half).T) ** 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = parts.sum(axis=0) ** 2 / (parts**2).sum(axis=0)
+        return np.where(np.isnan(found), np.inf, found)
+
+    def _weighted(self, weight: Floats) -> Floats:
+        """Rows times the roots of their weights."""
+        rows: Floats = self._X * np.sqrt(weight)[:, np.newaxis]
+        return rows
+
+    def _penalised(self, weighted: Floats) -> Floats:
+        """The penalty is a row for each coefficient."""
+        return np.vstack([weighted, np.diag(np.sqrt(self._penalty))]) if self._penalty.any() else weighted
+
     def solve(self, weight: Floats, residual: Floats) -> _Solution:
-        gram = self._X.T @ (self._X * weight[:, np.newaxis])
-        half = _half_inverse(gram)
+        weighted = self._weighted(weight)
+        half = half_inverse(weighted)
         leverages = self._seen.sums((weight * ((self._X @ half) ** 2).sum(axis=1))[:, np.newaxis])[:, 0]
         worst = int(leverages.argmax())
-        half = _half_inverse(gram + np.diag(self._penalty))
+        if self._penalty.any():
+            half = half_inverse(self._penalised(weighted))
         scores = self._seen.sums(self._X * residual[:, np.newaxis])
         moved = (scores @ half) @ half.T / (1 - np.minimum(leverages, 0.9))[:, np.newaxis]
         moved[:, 1:] /= self._scale
@@ -137,14 +171,6 @@ class _Problem:
         others = np.sqrt((moved[:, 1:] ** 2).sum(axis=0))
         decided = int(np.argmax(np.abs(moved[worst, 1:]) / np.maximum(others, 1e-300))) if len(others) else 0
         return _Solution(float(leverages[worst]), moved, decided)
-
-
-def _half_inverse(gram: Floats) -> Floats:
-    """A matrix A with A A' the (pseudo-)inverse."""
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > _RANK * max(values.max(initial=0.0), 1e-300)
-    half: Floats = vectors[:, kept] / np.sqrt(values[kept])
-    return half
 
 
 def _spread_out(values: Floats, moved: Floats, used: NDArray[np.bool_]) -> Estimates:
@@ -169,12 +195,12 @@ def _stacked(rows: list[Estimates]) -> Estimates:
     )
 
 
-def _intercept(model: Any, moved: Floats, policy: PolicySnapshot) -> Floats:
+def _intercept(model: Any, found: _Solved, policy: PolicySnapshot) -> Floats:
     values = np.asarray(model.intercept_, dtype=np.float64)
     if not model.fit_intercept:
         return values
-    learned = estimates(values.ravel(), moved[:, : values.size])
-    return shown(learned, np.zeros(values.size, dtype=bool), policy).reshape(values.shape)
+    learned = estimates(values.ravel(), found.intercepts[:, : values.size])
+    return shown(learned, np.full(values.size, found.intercept_hidden), policy).reshape(values.shape)
 
 
 # -- working weights and residuals ------------------------------------------------------------------------------------

@@ -110,6 +110,31 @@ DESIGNS = {
     "M04": named("age", t=SPIKE),
     "two that differ in the target": named("age", "cost", s=call("add", col("cost"), INDICATOR)),
 }
+COMPENSATED = {
+    "a copy": call("add", col("cost"), INDICATOR),
+    "a copy a thousand times as large": call("add", call("multiply", col("cost"), 1_000.0), INDICATOR),
+    "a constant": call("add", 1.0, call("multiply", INDICATOR, 1e-3)),
+}
+
+
+@pytest.mark.parametrize("copy", COMPENSATED.values(), ids=COMPENSATED)
+@pytest.mark.parametrize(
+    "model", [LinearRegression(), LogisticRegression(C=np.inf, solver="newton-cholesky")], ids=["linear", "logistic"]
+)
+def test_no_other_coefficient_makes_up_for_a_hidden_one(room_of, model, copy):
+    """cost and cost + 1 for the target have opposite coefficients, so hiding one of them is not enough; nor is it where
+    the intercept makes up for a column that is 1 for everybody else.
+    """
+    task = Task.REGRESS if isinstance(model, LinearRegression) else Task.CLASSIFY
+    for attribute in ("coef_", "intercept_"):
+        found = []
+        for secret in (False, True):
+            room = world(room_of, secret)
+            fit = fit_of(patients(room), model, named("age", "cost", s=copy), SECRET, task)
+            answer = outcome(room, lambda room, fit=fit, name=attribute: Inspect(fit, name))
+            found.append(None if stopped(answer) else numbers(answer))
+        if found[0] is not None and found[1] is not None:
+            np.testing.assert_allclose(*found, rtol=0.1, atol=0.01)
 
 
 @pytest.mark.parametrize(
