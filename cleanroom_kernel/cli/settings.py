@@ -26,6 +26,7 @@ from cleanroom_kernel.server.main import Server
 from cleanroom_kernel.server.notices import Notices
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.reviewing import Airlock
+from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.sandbox.settings import Sandbox
 
 DEFAULT_FILE = "cleanroom_config.py"
@@ -58,7 +59,9 @@ class Room(Configurable):
 # Set by the command itself, or by tests alone; the template leaves them out.
 _INTERNAL = {"Server.room", "Server.state", "Server.name", "Server.vault_command", "Server.interpreter_startup"}
 
-CLASSES: tuple[type[HasTraits], ...] = (Room, Policy, Airlock, Notices, Server, Fits, Jobs, OutputPolicy, Sandbox)
+CLASSES: tuple[type[HasTraits], ...] = (
+    Room, Policy, Airlock, Notices, Server, Fits, Jobs, RowFunctions, OutputPolicy, Sandbox,
+)  # fmt: skip
 
 
 class Settings(msgspec.Struct, frozen=True):

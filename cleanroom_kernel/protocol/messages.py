@@ -283,6 +283,12 @@ class WorkerWanted(Struct, frozen=True, tag="worker", forbid_unknown_fields=True
     """
 
 
+class RowWorkersWanted(Struct, frozen=True, tag="row-workers", forbid_unknown_fields=True):
+    """The vault needs a parent of row-function workers, in the place of the one it has. The answer comes as that to
+    `WorkerWanted` does, on a line of its own.
+    """
+
+
 class Began(Struct, frozen=True, tag="began", forbid_unknown_fields=True):
     """The vault looks at rows for this question, so that a death before it has `Answered` is known to be one of it."""
 
@@ -312,6 +318,7 @@ VaultNotice = (
     | Denied
     | Delivered
     | WorkerWanted
+    | RowWorkersWanted
     | TurnWanted
     | TurnOver
     | Began

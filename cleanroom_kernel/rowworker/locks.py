@@ -71,12 +71,12 @@ def available() -> tuple[str, ...]:
 
 
 def _works(layer: str) -> bool:
-    parent = os.getpid()
+    parent, locks = os.getpid(), Locks.of([layer])  # a confined parent's child may not read of itself any more
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            lock(Locks.of([layer]), parent, 64 << 20, 5.0)
+            lock(locks, parent, 64 << 20, 5.0)
             status = 0
         finally:
             os._exit(status)

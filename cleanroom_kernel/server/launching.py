@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from cleanroom_kernel.server.places import private_directory, remove
 
-Role = Literal["vault", "interpreter", "worker", "job"]
+Role = Literal["vault", "interpreter", "worker", "job", "rows"]
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
 

@@ -42,6 +42,7 @@ from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.notices import Notices, NoticesError, Sender, by_apprise, watch
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
+from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.policies import Policies
 from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
@@ -308,6 +309,7 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
     rules = OutputPolicy(config=config).snapshot()
     fits = Fits(config=config).snapshot()
     jobs = Jobs(config=config).snapshot()
+    rows = RowFunctions(config=config).snapshot()
 
     terms = Airlock(config=config).snapshot()
 
@@ -326,6 +328,7 @@ def _host(server: Server, config: Config, policies: Policies, auditor: Auditor, 
             memory=room_for_a_vault,
             turns=True,
             jobs=jobs,
+            rows=rows,
         )
 
     return Host(

@@ -1,4 +1,5 @@
-"""Workers: the processes that fit a vault's models or run its jobs, started and killed when the vault asks.
+"""Workers: the processes that fit a vault's models, run its jobs or call row functions, started and killed when the
+vault asks.
 
 Promise: a vault has one of a kind at most; the one that it had is gone before there is another. A worker that ends by
 itself is said so in the owner's log. After `close` there is none.
@@ -15,7 +16,12 @@ from typing import Any
 from cleanroom_kernel.server.launching import Launcher, Role
 from cleanroom_kernel.server.watched import Watched
 
-MODULES: dict[Role, str] = {"worker": "cleanroom_kernel.vault.worker", "job": "cleanroom_kernel.job"}
+MODULES: dict[Role, str] = {
+    "worker": "cleanroom_kernel.vault.worker",
+    "job": "cleanroom_kernel.job",
+    "rows": "cleanroom_kernel.rowworker",
+}
+_LOCKS = ("landlock", "seccomp")  # of a row-function worker, which applies those of its server's tier at least
 
 log = logging.getLogger("cleanroom.server")
 
@@ -43,6 +49,23 @@ class Workers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def wanted(self) -> None:
+        """End the worker that there is, and give the vault a new one."""
+        self._begin(self._give())
+
+    def over(self) -> None:
+        """End the worker that there is."""
+        self._begin(self._finish())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def pids(self) -> list[int]:
+        return [] if self._worker is None else [self._worker.process.popen.pid]
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -61,13 +84,19 @@ class Workers:
             ours, theirs = socket.socketpair()
             with ours, theirs:
                 try:
-                    command = [MODULES[self._role], "--vault-fd", str(theirs.fileno())]
+                    command = [MODULES[self._role], "--vault-fd", str(theirs.fileno()), *self._options()]
                     self._worker = await Watched.launch(
                         self._launcher, self._role, command, (theirs.fileno(),), _forget
                     )
                 except OSError as error:
                     log.error("a vault's %s did not start: %r", self._role, error)
                 self._answer([] if self._worker is None else [ours.fileno()])
+
+    def _options(self) -> list[str]:
+        if self._role != "rows":
+            return []
+        layers = {layer.lower() for layer in self._launcher.layers}
+        return ["--required", *(lock for lock in _LOCKS if lock in layers)]
 
     def _answer(self, descriptors: list[int]) -> None:
         try:

@@ -42,6 +42,7 @@ def _session(options: argparse.Namespace, log: Callable[[str], None]) -> int:
             socket.socket(fileno=options.server_fd),
             socket.socket(fileno=options.supply_fd),
             None if options.jobs_fd is None else socket.socket(fileno=options.jobs_fd),
+            None if options.rows_fd is None else socket.socket(fileno=options.rows_fd),
             log,
         )
     except FAILURES as error:
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     session.add_argument("--server-fd", type=int, required=True)
     session.add_argument("--supply-fd", type=int, required=True, help="where the server hands over lines to workers")
     session.add_argument("--jobs-fd", type=int, help="the same for the processes of jobs; without it there are none")
+    session.add_argument("--rows-fd", type=int, help="the same for row functions; without it there are none")
     rehearsal = commands.add_parser("rehearse", help="judge past questions by the draft that the server sends")
     rehearsal.add_argument("--server-fd", type=int, required=True)
     commands.add_parser("prepare", help="read a job as JSON on standard input, prepare a room, report as JSON")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 
 import msgspec
 
@@ -81,6 +82,13 @@ class Lines:
         """Wait for a word of the server's, at most so long."""
         self._wait((self._to_server, select.POLLIN), seconds=seconds)
         self._hear()
+
+    def rest(self, seconds: float) -> None:
+        """Let so much time go by, or until the expert interrupts, with an ear for the server."""
+        end = time.monotonic() + seconds
+        while not self.interrupted and (left := end - time.monotonic()) > 0:
+            self._wait((self._to_server, select.POLLIN), seconds=left)
+            self._hear()
 
     def tell(self, progress: Progress) -> None:
         """A word to the interpreter on its request, if it has room for one: who does not listen is not waited for."""

@@ -16,6 +16,8 @@ from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.jobline import JobRunner
 from cleanroom_kernel.vault.lines import Lines
 from cleanroom_kernel.vault.memory import limit
+from cleanroom_kernel.vault.rowcalls import NO_ROW_FUNCTIONS, RowFunctions
+from cleanroom_kernel.vault.rowlines import RowLines
 from cleanroom_kernel.vault.seeds import Seeds, room_key
 from cleanroom_kernel.vault.tables import RoomError, open_room
 from cleanroom_kernel.vault.unsettled import settle
@@ -25,9 +27,15 @@ class OpeningError(ValueError):
     """The room cannot be opened. Words for the owner."""
 
 
-def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.socket | None = None) -> Desk:
+def open_desk(
+    opening: Open,
+    lines: Lines,
+    supply: socket.socket,
+    jobs: socket.socket | None = None,
+    rows: socket.socket | None = None,
+) -> Desk:
     """`lines` and `supply` are for the session's fits: to hear of interrupts, and to get workers by; `jobs` is where
-    processes for jobs come from, if any are run.
+    processes for jobs come from, and `rows` those for row functions, if any are run.
     """
     limit(opening.memory)
     try:
@@ -42,10 +50,14 @@ def open_desk(opening: Open, lines: Lines, supply: socket.socket, jobs: socket.s
     if opening.policy_entry is not None:
         ledger.watch_policy(opening.policy_entry)
 
+    row_lines = None if rows is None else RowLines(lines, rows, opening.rows)
+
     def furnished(policy: PolicySnapshot) -> tuple[Engine, LateLearners]:
         seeds = Seeds(key if policy.keyed_seeds else None)
         learners = LateLearners(seeds, lambda: _learners(seeds, ledger.borders(policy), lines, supply, opening))
-        return Engine(tables, seeds, lambda predict, engine: learners.predict(predict, engine)), learners
+        caller = NO_ROW_FUNCTIONS if row_lines is None else RowFunctions(seeds, row_lines, opening.rows)
+        engine = Engine(tables, seeds, lambda predict, engine: learners.predict(predict, engine), caller=caller)
+        return engine, learners
 
     engine, learners = furnished(policy)
     return Desk(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from cleanroom_kernel.plan.expressions import Field, RowFunction
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.protocol.messages import RowLimits
+from cleanroom_kernel.protocol.release import Reason, Refusal
 from cleanroom_kernel.rowfunctions.layout import (
     DONE,
     NO_LOCK,
@@ -50,7 +51,7 @@ Wait = Callable[[socket.socket, int], None]
 
 
 class RowEnd(enum.Enum):
-    """Why there is no answer. All but the last two depend on the rows, and are one no to the expert."""
+    """Why there is no answer. All but the last three depend on the rows, and are one no to the expert."""
 
     RAISED = "the function failed on some row"
     NO_RESULT = "an answer of another type than was promised, or too long"
@@ -60,10 +61,11 @@ class RowEnd(enum.Enum):
     UNREADABLE = "answers that cannot be read"
     INTERRUPTED = "interrupted"
     NO_WORKER = "no worker"
+    NOT_PERMITTED = "not permitted"
 
     @property
     def depends_on_rows(self) -> bool:
-        return self not in (RowEnd.INTERRUPTED, RowEnd.NO_WORKER)
+        return self not in (RowEnd.INTERRUPTED, RowEnd.NO_WORKER, RowEnd.NOT_PERMITTED)
 
 
 class RowFunctionEnded(Exception):
@@ -165,6 +167,8 @@ class RowFunctions:
 
     def answers(self, function: RowFunction, fields: Sequence[Field], columns: Sequence[pl.Series]) -> pl.Series:
         """The answers for the rows of `columns`, in their order. Raises RowFunctionEnded."""
+        if not self._limits.permitted:
+            raise RowFunctionEnded(RowEnd.NOT_PERMITTED)
         rows = len(columns[0])
         if rows == 0:
             return pl.Series([], dtype=POLARS[function.dtype])
@@ -200,7 +204,7 @@ class RowFunctions:
             memory = self._lines.line().answers(call, [buffers for _, buffers in found])
         except Lost:
             self._lines.lose()
-            raise RowFunctionEnded(RowEnd.NO_WORKER) from None
+            raise RowFunctionEnded(RowEnd.DIED) from None
         except RowFunctionEnded:
             self._lines.lose()
             raise
@@ -260,3 +264,30 @@ def _until(began: float) -> float:
     while step < passed:
         step *= 2
     return step - passed
+
+
+# -- what is said of it -----------------------------------------------------------------------------------------------
+RULE = "row functions"
+
+_WORDS = {
+    RowEnd.INTERRUPTED: ("The row function was interrupted.", "Run the cell again to start anew."),
+    RowEnd.NO_WORKER: ("No process could be started to call the function.", "Ask the owner: the log says why."),
+    RowEnd.NOT_PERMITTED: (
+        "In this room no function of yours is called for each row.",
+        "Write it with columns (np.where, np.select, map with a dictionary, .str, .dt), or ask the owner to set "
+        "RowFunctions.permitted.",
+    ),
+}
+_FAILED = (
+    "The function has no answers for these rows. It failed on some of them, took too long or too much memory, answered "
+    "with another type than it did on the synthetic rows or with more than a few thousand texts, or its answers depend "
+    "on other rows. Which of these it was is not said, and it counts as a denial.",
+    "Let it answer for missing and unexpected values (pd.isna, .get, try), declare what it answers with "
+    "(def f(value) -> float), and try it on such values of your own.",
+)
+
+
+def refusal_of(ended: RowFunctionEnded) -> Refusal:
+    """One no for all that depends on the rows."""
+    message, suggestion = _WORDS.get(ended.end, _FAILED)
+    return Refusal(Reason.FAILED, RULE, message, suggestion)

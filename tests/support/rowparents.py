@@ -31,7 +31,7 @@ class Parent:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )
-        self._line = Line(ours, _wait)
+        self._line = Line(ours, waiting)
         self.paused: list[float] = []
 
     def line(self) -> Line:
@@ -52,7 +52,7 @@ class Parent:
         return RowFunctions(seeds or Seeds(b"k" * 32), self, limits or RowLimits())
 
 
-def _wait(stream: socket.socket, event: int) -> None:
+def waiting(stream: socket.socket, event: int) -> None:
     ready = select.poll()
     ready.register(stream, event)
     assert ready.poll(20_000), "the parent says nothing"

@@ -57,7 +57,7 @@ _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 class Profile(Struct, frozen=True):
     """One kind of process. `limits` has the keys of limits.KERNELS; `processes` counts threads."""
 
-    name: Literal["interpreter", "vault", "worker", "job"]
+    name: Literal["interpreter", "vault", "worker", "job", "rows"]
     program: ProgramName
     read: tuple[str, ...]
     limits: dict[str, int]
@@ -128,6 +128,19 @@ def job(config: SandboxConfig) -> Profile:
         limits={**_common_limits(config), "file_size": 0},
         environment=_environment(config.threads),
         threads=config.nproc,
+    )
+
+
+def rows(config: SandboxConfig) -> Profile:
+    """The profile of the parent of row-function workers: programs and libraries, and what it takes to fork. Its workers
+    have less (`rowworker.locks`); memory and time of one, the vault tells it.
+    """
+    return Profile(
+        name="rows",
+        program="forking",
+        read=program_paths(),
+        limits=_common_limits(config),
+        environment=_environment(1),
     )
 
 

@@ -47,6 +47,7 @@ class SandboxLauncher:
             "vault": vault,
             "worker": profiles.worker(config),
             "job": profiles.job(config),
+            "rows": profiles.rows(config),
             "interpreter": profiles.interpreter(config),
         }
         self._pool = pool

@@ -18,7 +18,7 @@ from cleanroom_kernel.server.sandbox.settings import Sandbox
 pytestmark = pytest.mark.skipif(not has_landlock(), reason="no tier that these tests could use")
 
 TARGETS = Path(__file__).parent / "targets"
-ROLES = ("vault", "interpreter", "worker")
+ROLES = ("vault", "interpreter", "worker", "rows")
 WAITING = [str(TARGETS / "waiting.py")]
 
 

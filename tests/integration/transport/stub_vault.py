@@ -114,5 +114,6 @@ if __name__ == "__main__":
     parser.add_argument("--server-fd", type=int)
     parser.add_argument("--supply-fd", type=int)
     parser.add_argument("--jobs-fd", type=int)
+    parser.add_argument("--rows-fd", type=int)
     arguments = parser.parse_args()
     StubVault(arguments.interpreter_fd, arguments.server_fd).run()

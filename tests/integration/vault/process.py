@@ -26,6 +26,8 @@ from cleanroom_kernel.protocol.messages import (
     Hello,
     Open,
     Reply,
+    RowLimits,
+    RowWorkersWanted,
     VaultNotice,
     WorkerWanted,
 )
@@ -60,19 +62,23 @@ def prepared(place: Path) -> Path:
 class Vault:
     """`place` holds the prepared room; the session is open unless `opening` is False."""
 
-    def __init__(self, place: Path, opening: bool = True, fits: FitLimits | None = None, **policy) -> None:
+    def __init__(
+        self, place: Path, opening: bool = True, fits: FitLimits | None = None, rows: RowLimits | None = None, **policy
+    ) -> None:
         self.socket, vault_end = socket.socketpair()
         self.server, server_end = socket.socketpair()
         self.supply, supply_end = socket.socketpair()
         self.jobs, jobs_end = socket.socketpair()
+        self.rows, rows_end = socket.socketpair()
         self.workers: list[subprocess.Popen] = []
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-B", "-m", "cleanroom_kernel.vault", "session"),
                 *("--interpreter-fd", str(vault_end.fileno()), "--server-fd", str(server_end.fileno())),
                 *("--supply-fd", str(supply_end.fileno()), "--jobs-fd", str(jobs_end.fileno())),
+                *("--rows-fd", str(rows_end.fileno())),
             ],
-            pass_fds=(vault_end.fileno(), server_end.fileno(), supply_end.fileno(), jobs_end.fileno()),
+            pass_fds=tuple(end.fileno() for end in (vault_end, server_end, supply_end, jobs_end, rows_end)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,13 +87,24 @@ class Vault:
         server_end.close()
         supply_end.close()
         jobs_end.close()
+        rows_end.close()
         for stream in (self.socket, self.server):
             stream.settimeout(60)
         self.interpreter: Channel[Reply] = Channel(self.socket, Reply, limit=ANSWER_LIMIT)
         self.notices: Channel[VaultNotice] = Channel(self.server, VaultNotice, limit=ANSWER_LIMIT)
         self.number = 0
         if opening:
-            self.tell(Open("s1", "ada", str(place / "room"), str(place / "state"), policy, fits=fits or FitLimits()))
+            self.tell(
+                Open(
+                    "s1",
+                    "ada",
+                    str(place / "room"),
+                    str(place / "state"),
+                    policy,
+                    fits=fits or FitLimits(),
+                    rows=rows or RowLimits(),
+                )
+            )
             self.opened = self.notices.receive()
 
     def __enter__(self) -> Vault:
@@ -99,7 +116,7 @@ class Vault:
         for worker in self.workers:
             worker.kill()
             worker.communicate()
-        for stream in (self.socket, self.server, self.supply, self.jobs):
+        for stream in (self.socket, self.server, self.supply, self.jobs, self.rows):
             stream.close()
 
     def tell(self, message: msgspec.Struct) -> None:
@@ -116,13 +133,20 @@ class Vault:
 
     def give_worker(self) -> None:
         """Answer the vault's wish for a worker, as the server does."""
-        while not isinstance(self.notices.receive(), WorkerWanted):
+        self._give(WorkerWanted, "cleanroom_kernel.vault.worker", self.supply)
+
+    def give_row_workers(self) -> None:
+        """Answer the vault's wish for a parent of row-function workers."""
+        self._give(RowWorkersWanted, "cleanroom_kernel.rowworker", self.rows)
+
+    def _give(self, wanted: type, module: str, supply: socket.socket) -> None:
+        while not isinstance(self.notices.receive(), wanted):
             pass
         for worker in self.workers:
             worker.kill()
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            command = [sys.executable, "-I", "-B", "-m", "cleanroom_kernel.vault.worker", "--vault-fd"]
+            command = [sys.executable, "-I", "-B", "-m", module, "--vault-fd"]
             self.workers.append(
                 subprocess.Popen(
                     [*command, str(theirs.fileno())],
@@ -132,7 +156,7 @@ class Vault:
                     stderr=subprocess.PIPE,
                 )
             )
-            socket.send_fds(self.supply, [b"w"], [ours.fileno()])
+            socket.send_fds(supply, [b"w"], [ours.fileno()])
 
     def raw(self, body: bytes, framed: bool = True) -> None:
         self.socket.sendall(frame(body) if framed else body)

@@ -165,7 +165,7 @@ _ON_ITSELF = (1, 4, 38)  # SET_PDEATHSIG, SET_DUMPABLE, SET_NO_NEW_PRIVS
 _FORKING = Program(
     allowed=(
         *(name for name in _CELL.allowed if name not in _OPEN_SOCKETS),
-        *_calls("recvfrom recvmsg sendto sendmsg ftruncate memfd_create fork"),
+        *_calls("recvfrom recvmsg sendto sendmsg getsockname getsockopt ftruncate memfd_create fork"),
         *_calls("seccomp landlock_create_ruleset landlock_restrict_self"),
     ),
     checked=(

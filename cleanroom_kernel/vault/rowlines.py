@@ -1,0 +1,85 @@
+"""Row lines: where a session's vault has its line to the parent of row-function workers from, and how it waits there.
+
+Promise: the vault waits with an ear for the server: an interrupt ends a run, and so does a parent that says nothing
+long after its workers must have ended.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import select
+import socket
+import time
+
+from cleanroom_kernel.protocol.messages import RowLimits, RowWorkersWanted
+from cleanroom_kernel.vault.lines import Lines
+from cleanroom_kernel.vault.rowcalls import Line, Lost, RowEnd, RowFunctionEnded
+
+_LOOK_SECONDS = 1.0
+_GRACE_SECONDS = 30.0  # beside the worker's own time: for a parent to start
+
+
+class RowLines:
+    """`supply` is the line on which the server gives lines to parents."""
+
+    def __init__(self, lines: Lines, supply: socket.socket, limits: RowLimits) -> None:
+        self._lines, self._supply, self._limits = lines, supply, limits
+        supply.setblocking(False)
+        self._line: Line | None = None
+        self._deadline = 0.0
+        self._owed = 0  # answers on the line of supply that are to come
+
+    def line(self) -> Line:
+        self._deadline = time.monotonic() + self._limits.seconds + _GRACE_SECONDS
+        if self._line is None:
+            self._lines.notify(RowWorkersWanted())
+            self._owed += 1
+            descriptor = self._supplied()
+            if descriptor is None:
+                raise RowFunctionEnded(RowEnd.NO_WORKER)
+            try:
+                self._line = Line(socket.socket(fileno=descriptor), self._wait)
+            except Lost:
+                raise RowFunctionEnded(RowEnd.NO_WORKER) from None
+        return self._line
+
+    def lose(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def pause(self, seconds: float) -> None:
+        self._lines.rest(seconds)
+        if self._lines.interrupted:
+            raise RowFunctionEnded(RowEnd.INTERRUPTED)
+
+    def _supplied(self) -> int | None:
+        """The server's word: a byte, and with it a line if a parent could be started. One that an earlier run did not
+        wait for is of no use.
+        """
+        while True:
+            self._wait(self._supply, select.POLLIN)
+            descriptors = array.array("i")
+            try:
+                _, found, _, _ = self._supply.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
+            except BlockingIOError:
+                continue
+            for _, _, data in found:
+                descriptors.frombytes(data)
+            self._owed -= 1
+            if self._owed == 0:
+                return descriptors[0] if descriptors else None
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _wait(self, stream: socket.socket, event: int) -> None:
+        """Until `stream` is ready. Raises RowFunctionEnded when the expert interrupts, or nothing comes any more."""
+        while True:
+            if time.monotonic() >= self._deadline:
+                raise RowFunctionEnded(RowEnd.DIED)
+            ready = self._lines.attend(stream, event, _LOOK_SECONDS)
+            if self._lines.interrupted:
+                raise RowFunctionEnded(RowEnd.INTERRUPTED)
+            if ready:
+                return
