@@ -42,8 +42,8 @@ from cleanroom_kernel.server.launching import Launcher
 from cleanroom_kernel.server.notices import Notices, NoticesError, Sender, by_apprise, watch
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
-from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.policies import Policies
+from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
 from cleanroom_kernel.server.sandbox.settings import parse_size

@@ -49,23 +49,6 @@ class Workers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def wanted(self) -> None:
-        """End the worker that there is, and give the vault a new one."""
-        self._begin(self._give())
-
-    def over(self) -> None:
-        """End the worker that there is."""
-        self._begin(self._finish())
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    @property
-    def pids(self) -> list[int]:
-        return [] if self._worker is None else [self._worker.process.popen.pid]
-
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
