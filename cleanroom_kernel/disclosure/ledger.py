@@ -225,6 +225,16 @@ class Book:
         total = sa.func.coalesce(sa.func.sum(charges.c.numbers), 0)
         return self._number(total, charges.c.column == self._here(column))
 
+    def charges(self) -> dict[str, int]:
+        """Numbers of free measures, by the column that they are charged to."""
+        start = self._here("")
+        rows = self._connection.execute(
+            sa.select(charges.c.column, sa.func.sum(charges.c.numbers))
+            .where(charges.c.column.startswith(start, autoescape=True))
+            .group_by(charges.c.column)
+        )
+        return {column.removeprefix(start): int(count) for column, count in rows}
+
     def approved(self, number: int, expert: str) -> Answered:
         """An answer that the owner approved. Raises AirlockError where there is none."""
         answer, payload = airlock.approved(self._connection, number, expert)

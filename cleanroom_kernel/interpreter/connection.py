@@ -27,10 +27,12 @@ from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
+from cleanroom_kernel.protocol.budget import Budget, Budgets
 from cleanroom_kernel.protocol.channel import ANSWER_LIMIT, BadFrame, Channel, ChannelClosed
 from cleanroom_kernel.protocol.jobs import Job
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    AskBudget,
     AskOwner,
     Collect,
     Disclose,
@@ -169,6 +171,10 @@ class Connection:
     def requests(self) -> tuple[Standing, ...]:
         with self._lock:
             return self._expect(self._exchange(ListRequests(number=self._next())), Standings).requests
+
+    def budgets(self) -> tuple[Budget, ...]:
+        with self._lock:
+            return self._expect(self._exchange(AskBudget(number=self._next())), Budgets).budgets
 
     def withdraw(self, request: int) -> Standing:
         with self._lock:

@@ -19,6 +19,7 @@ from cleanroom_kernel.interpreter.uploads import Uploaded, upload
 from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.plan.schema import Column, Role, SchemaError, TableSchema
+from cleanroom_kernel.protocol.budget import Budget
 from cleanroom_kernel.protocol.release import Receipt
 
 
@@ -126,6 +127,11 @@ class Room:
         """The owner's policy: every number and what it means."""
         rows = [(setting.name, setting.value, setting.help) for setting in self._connection.greet().settings]
         return pd.DataFrame(rows, columns=["setting", "value", "meaning"]).set_index("setting")
+
+    def budget(self) -> pd.DataFrame:
+        """What you have had of what the policy allows: withheld answers, suppressed cells, numbers with noise."""
+        rows = [(one.name, one.used, one.allowed, _over(one)) for one in self._connection.budgets()]
+        return pd.DataFrame(rows, columns=["budget", "used", "allowed", "over"]).set_index("budget")
 
     @property
     def receipts(self) -> Receipts:
@@ -253,6 +259,11 @@ def _as_written(name: str) -> str:
 
 
 _ENDINGS = {"csv", "tsv", "txt", "parquet", "pq", "feather", "xlsx", "xls", "pkl", "pickle", "gz", "zip", "bz2", "zst"}
+
+
+def _over(budget: Budget) -> str:
+    time = f"the last {budget.days} days" if budget.days else "this state of the data"
+    return f"{time}, all experts of the room together" if budget.shared else f"{time}, your sessions"
 
 
 def _described(column: Column) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from cleanroom_kernel.plan.references import Reference
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import RequestId, Standing, Standings, Terms, Text
+from cleanroom_kernel.protocol.budget import Budgets
 from cleanroom_kernel.protocol.jobs import Job, JobLimits
 from cleanroom_kernel.protocol.release import Artifact, Receipt, Refusal, Release, Withheld
 
@@ -74,6 +75,12 @@ class ListRequests(Struct, frozen=True, tag="list-requests", forbid_unknown_fiel
     number: RequestNumber
 
 
+class AskBudget(Struct, frozen=True, tag="ask-budget", forbid_unknown_fields=True):
+    """What one has had of what the policy allows."""
+
+    number: RequestNumber
+
+
 class Withdraw(Struct, frozen=True, tag="withdraw", forbid_unknown_fields=True):
     number: RequestNumber
     request: RequestId
@@ -109,7 +116,18 @@ class Upload(Struct, frozen=True, tag="upload", forbid_unknown_fields=True):
 
 
 InterpreterRequest = (
-    Hello | SubmitJob | RunJob | Disclose | Foresee | Export | AskOwner | ListRequests | Withdraw | Collect | Upload
+    Hello
+    | SubmitJob
+    | RunJob
+    | Disclose
+    | Foresee
+    | Export
+    | AskOwner
+    | ListRequests
+    | AskBudget
+    | Withdraw
+    | Collect
+    | Upload
 )
 
 
@@ -154,7 +172,7 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer to request `number`; 0 where the request was too broken to have one. Progress may come before it."""
 
     number: int
-    answer: Welcome | Foreseen | Release | Withheld | Refusal | Standing | Standings | Uploaded | Progress
+    answer: Welcome | Foreseen | Release | Withheld | Refusal | Standing | Standings | Budgets | Uploaded | Progress
 
 
 # -- server -> vault --------------------------------------------------------------------------------------------------

@@ -21,10 +21,12 @@ from cleanroom_kernel.plan.codec import Limits, decode
 from cleanroom_kernel.plan.models import Fit, file_of
 from cleanroom_kernel.plan.nodes import Forbidden, Node, PlanError, digest
 from cleanroom_kernel.protocol.airlock import FOR_THE_OWNER, Standing, Standings
+from cleanroom_kernel.protocol.budget import Budgets
 from cleanroom_kernel.protocol.channel import BadFrame
 from cleanroom_kernel.protocol.messages import (
     VERSION,
     Answered,
+    AskBudget,
     AskOwner,
     Began,
     Collect,
@@ -61,6 +63,7 @@ from cleanroom_kernel.protocol.release import (
 )
 from cleanroom_kernel.vault import asking, jobs, rowcalls, uploads
 from cleanroom_kernel.vault.answers import answer
+from cleanroom_kernel.vault.budgets import budgets_of
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
@@ -74,7 +77,7 @@ from cleanroom_kernel.vault.welcome import welcome
 Log = Callable[[str], None]
 Wanted = TypeVar("Wanted", bound=Node)
 Computed = TypeVar("Computed")
-Reaction = Welcome | Foreseen | Answer | Standing | Standings | Uploaded
+Reaction = Welcome | Foreseen | Answer | Standing | Standings | Budgets | Uploaded
 
 MALFORMED = Refusal(Reason.MALFORMED, "protocol", "This is not a request of this room.", "")
 OVERSIZED = Refusal(
@@ -222,6 +225,8 @@ class Session:
             return self._computed(request, aggregate, lambda: asking.ask_owner(request, aggregate, self._desk))
         if isinstance(request, ListRequests):
             return asking.requests_of(self._desk)
+        if isinstance(request, AskBudget):
+            return budgets_of(self._desk)
         if isinstance(request, Withdraw):
             return asking.withdraw(request.request, self._desk)
         if isinstance(request, Collect):

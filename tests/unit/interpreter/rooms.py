@@ -31,6 +31,7 @@ from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableS
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel
 from cleanroom_kernel.protocol.messages import (
     VERSION,
+    AskBudget,
     AskOwner,
     Collect,
     Foresee,
@@ -49,6 +50,7 @@ from cleanroom_kernel.protocol.messages import (
 from cleanroom_kernel.protocol.release import Reason, Refusal
 from cleanroom_kernel.vault import asking, jobs, uploads
 from cleanroom_kernel.vault.answers import answer
+from cleanroom_kernel.vault.budgets import budgets_of
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.engine import Engine
 from cleanroom_kernel.vault.seeds import Seeds
@@ -124,6 +126,8 @@ class Vault:
             return Welcome(VERSION, schema, self.desk.policy.preset, numbers, units)
         if isinstance(request, ListRequests):
             return asking.requests_of(self.desk)
+        if isinstance(request, AskBudget):
+            return budgets_of(self.desk)
         if isinstance(request, Withdraw):
             return asking.withdraw(request.request, self.desk)
         if isinstance(request, Collect):

@@ -94,6 +94,23 @@ def test_foreseeing_goes_on_through_all_kinds_of_results(here):
     assert len(here.vault.questions) == asked
 
 
+def test_a_budget_is_what_was_had_of_what_is_allowed(guarded):
+    stays, before = guarded.room["stays"], guarded.room.budget()
+    with pytest.raises(CleanRoomError, match="withholds"):
+        stays[stays.age > 10_000].age.mean()
+    after = guarded.room.budget()
+    assert (after.used - before.used).to_dict()["withheld answers"] == 1
+    assert after.allowed["withheld answers"] == guarded.vault.desk.policy.denials
+    assert "your sessions" in after.over["withheld answers"]
+
+
+def test_numbers_with_noise_are_in_the_budget_of_their_column(guarded):
+    stays = guarded.room["stays"]
+    ((stays.age * 1.5) ** 1.5).mean()
+    used = guarded.room.budget().used
+    assert used["numbers with noise made of stays.age"] == 1
+
+
 def test_a_refusal_is_foreseen(guarded):
     found = guarded.room.would_release(lambda: guarded.room["stays"].age.max())
     assert found.rule.str.contains("refused").any()
