@@ -34,6 +34,7 @@ from cleanroom_kernel.disclosure.display import move, parameter_precision, preci
 from cleanroom_kernel.disclosure.gate import Case, band_of, beside_released, claims_of, units_behind
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.models import is_untested
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
 from cleanroom_kernel.plan.aggregates import OutputClass
@@ -226,6 +227,8 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> He
         *(Released(measure, False, [Claim(evidence.by_unit)]) for measure in candidate.beside),
     )
     findings = failed(model_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy))
+    if is_untested(candidate.membership, case.policy):
+        findings = (*findings, Check.MEMBERSHIP.value)
     return Held(
         payload=payload,
         findings=(*findings, *_near(released, case)),

@@ -18,7 +18,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from cleanroom_kernel.protocol.release import Artifact, FitSummary, Label
+from cleanroom_kernel.protocol.release import Artifact, FitSummary, Label, Number
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -197,7 +197,8 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
 
     `beside` are the measures of the columns that it is made of: an accuracy of a constant is a mean of the truth.
     `mixed` says that rows were chosen by several columns at once. `charged` names what a score is charged to that
-    numbers of the expert's choice are in; it is empty for all others.
+    numbers of the expert's choice are in; it is empty for all others. `interval` is shown beside the value where there
+    is one, and none of them in finer steps than `least_step`.
     """
 
     asker: Asker
@@ -210,6 +211,9 @@ class EvaluationCandidate(Struct, frozen=True, eq=False):
     beside: tuple[str, ...] = ()
     mixed: bool = False
     charged: frozenset[str] = frozenset()
+    statistic: str = ""  # what a number must be of to repeat this one, if it is not the score's name
+    interval: tuple[float, float] | None = None
+    least_step: float = 0.0
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -236,12 +240,22 @@ class Attribute(Struct, frozen=True, eq=False):
     integers: bool = False  # counts of features, iterations: small numbers that are not rounded
 
 
+class Membership(Struct, frozen=True):
+    """A membership test as the gate let its number out: `area` is None where it did not, or where nothing was tested.
+    `applies` is False for what predicts no truth that a training row could be known by, such as a scaler.
+    """
+
+    area: Number = None
+    applies: bool = True
+
+
 class ModelCandidate(Struct, frozen=True, eq=False):
     """A fitted model: that it was fitted (FitSummary), one attribute of it, or its file.
 
     A FitSummary is released whatever the findings, which it names; the others only without findings. `measure` is the
     same for models with the same features and target: their training sets are compared. `beside` names the columns of
     the target, for models of other features; `mixed` says that rows were chosen by several columns at once.
+    `membership` is asked of files alone.
     """
 
     asker: Asker
@@ -254,6 +268,7 @@ class ModelCandidate(Struct, frozen=True, eq=False):
     hidden: int = 0  # learned values that are left out, because too few units decide them
     beside: tuple[str, ...] = ()
     mixed: bool = False
+    membership: Membership = Membership()
 
 
 AnyCandidate = Candidate | EvaluationCandidate | ModelCandidate

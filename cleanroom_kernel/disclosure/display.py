@@ -75,7 +75,18 @@ def show_score(
     """`noise` is a standard normal number, which a score is shown with that numbers of the expert's choice are in."""
     if candidate.charged and policy.free_noise:
         return _statistic(candidate.value + noise * policy.free_noise * evidence.influence, 0.0, policy)
-    return _statistic(candidate.value, STEPS * evidence.influence, policy)
+    return _score(candidate.value, candidate, evidence, policy)
+
+
+def show_interval(candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot) -> list[Number]:
+    """Ends of the interval around a score, in the same steps."""
+    return [_score(end, candidate, evidence, policy) for end in candidate.interval or ()]
+
+
+def _score(
+    value: float, candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot
+) -> Number:
+    return _statistic(value, max(STEPS * evidence.influence, candidate.least_step), policy)
 
 
 def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:

@@ -41,10 +41,12 @@ from cleanroom_kernel.disclosure.display import (
     show,
     show_attribute,
     show_exactly,
+    show_interval,
     show_score,
 )
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import FAILED, Answered, Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.models import is_untested, remembered
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_count
 from cleanroom_kernel.disclosure.risks import CLASS_OF, Check
@@ -52,6 +54,7 @@ from cleanroom_kernel.disclosure.rules import rules_of, rules_of_class, sentence
 from cleanroom_kernel.plan.aggregates import OutputClass
 from cleanroom_kernel.protocol.release import (
     Answer,
+    Artifact,
     FitSummary,
     Grid,
     Label,
@@ -286,7 +289,7 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
         return case.free_budget()
     findings = evaluation_findings(evidence, case.border(evidence.footprint, mixed=candidate.mixed), case.policy)
     value = show_score(candidate, evidence, case.policy, case.noise_of_score(candidate, evidence))
-    claim = Claim(evidence.footprint, candidate.name, "", value)
+    claim = Claim(evidence.footprint, candidate.statistic or candidate.name, "", value)
     judged = case.judge(candidate.measure, [claim], linear=candidate.linear)
     beside = [Released(measure, True, [Claim(evidence.by_unit)]) for measure in candidate.beside]
     stands = _stand(beside, case) or bool(judged.repeated)
@@ -294,16 +297,23 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     if not (_all_passed(findings) and stands):
         return case.withhold(_broken(findings, stands))
     value = judged.repeated.get(0, value)
+    shown = [value, *([] if judged.repeated else show_interval(candidate, evidence, case.policy))]
     facts = case.facts(
         output_class=OutputClass.EVALUATION.value,
         rules=rules_of_class(OutputClass.EVALUATION),
         units=band_of(evidence.units, case.policy),
-        cells=1,
+        cells=len(shown),
         suppressed=0,
         precision=precision({Kind.MEAN}, case.policy, len(judged.repeated), free=bool(charged)),
     )
     row: tuple[Label, ...] = ()
-    grid = Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),))
+    grid = Grid(
+        keys=(),
+        rows=(row,),
+        columns=(candidate.name, "95 % from", "95 % to")[: len(shown)],
+        values=tuple((number,) for number in shown),
+        suppressed=tuple((False,) for _ in shown),
+    )
     if not judged.passed.all():
         return case.release(facts, grid, [], charged)
     return case.release(facts, grid, [Released(candidate.measure, candidate.linear, [claim]), *beside], charged)
@@ -336,6 +346,17 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
             message=f"This model cannot be released. {' '.join(evidence.findings)}",
             suggestion="It can still be scored: metrics of its predictions go through the gate.",
         )
+    if isinstance(payload, Artifact):
+        if is_untested(candidate.membership, case.policy):
+            return case.withhold((Check.MEMBERSHIP.value,))
+        too_well = remembered(candidate.membership, case.policy)
+        if too_well:
+            return case.refuse(
+                rule="membership test",
+                message=too_well,
+                suggestion="Use stronger regularisation (a smaller C, a larger min_samples_leaf), fewer features or "
+                "trees, or more patients. It can still be scored.",
+            )
     facts = case.facts(
         output_class=OutputClass.MODEL.value,
         rules=rules_of_class(OutputClass.MODEL),

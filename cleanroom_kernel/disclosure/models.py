@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from cleanroom_kernel.disclosure.candidate import Booleans, CellEvidence, Floats, Integers, Kind
+from cleanroom_kernel.disclosure.candidate import Booleans, CellEvidence, Floats, Integers, Kind, Membership
 from cleanroom_kernel.disclosure.checks import CELL_CHECKS, Finding, Verdict, verdicts
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import base_for, to_digits, to_multiple
@@ -181,6 +181,25 @@ _JUDGES: dict[type, Callable[[Any, PolicySnapshot], str]] = {
     Directions: _directions,
     Folds: _folds,
 }
+
+
+# -- membership -------------------------------------------------------------------------------------------------------
+def is_untested(membership: Membership, policy: PolicySnapshot) -> bool:
+    """Whether a file would leave without a test that its model needs."""
+    return policy.membership_limit < 1 and membership.applies and membership.area is None
+
+
+def remembered(membership: Membership, policy: PolicySnapshot) -> str:
+    """What stands in the way of a file whose model remembers who was in its training data. It follows from a number
+    that was released already, so it tells all.
+    """
+    area = membership.area
+    if area is None or not membership.applies or area <= policy.membership_limit:
+        return ""
+    return (
+        f"This model remembers its training patients: they can be told from others with an area under the ROC curve of "
+        f"{area:.2g}, and the policy lets out models with at most {policy.membership_limit:g} (0.5 is by lot)."
+    )
 
 
 def all_pass(cells: Cells, policy: PolicySnapshot) -> bool:

@@ -48,6 +48,8 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     residual_units: int
     units_per_parameter: int
     leaf_share: float
+    membership_limit: float
+    membership_shadows: int
     held_out_scores: bool
     keyed_seeds: bool
 
@@ -134,6 +136,20 @@ class Policy(HasTraits):
     leaf_share = Float(
         0.05, min=0, help="Most leaf values that a released tree model may hold, as a share of the patients."
     )
+    membership_limit = Float(
+        0.60,
+        min=0.5,
+        max=1.0,
+        help="Largest area under the ROC curve with which an attack of ours may tell a model's training patients from "
+        "others, for its file to be released; 0.5 is by lot. 1 switches the test off.",
+    )
+    membership_shadows = Int(
+        8,
+        min=0,
+        max=64,
+        help="Models that are fitted for that test to random halves of the patients, if there is time for so many "
+        "(Fits.membership_seconds). Fewer than four leave the simpler attack alone.",
+    )
     held_out_scores = Bool(
         True,
         help="Whether a model that may not be released can be scored on rows that a shuffled split held out from it.",
@@ -166,12 +182,13 @@ PRESETS: dict[str, dict[str, Value]] = {
         "effective_units": 20.0, "count_base": 10, "significant_digits": 3, "parameter_digits": 5,
         "released_share": 0.05, "released_floor": 40, "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000,
         "labels": 100, "free_answers": 20, "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025,
-        "held_out_scores": False,
+        "membership_limit": 0.55, "membership_shadows": 16, "held_out_scores": False,
     },
     "relaxed": {
         "minimum_units": 5, "jitter": 0, "mixed_jitter": 20, "dominance_share": 0.90, "effective_units": 2.5,
         "released_share": 0.25, "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000,
         "free_answers": 80, "evaluation_units": 20, "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
+        "membership_limit": 0.65,
     },
     "permissive": {
         "minimum_units": 0, "jitter": 0, "mixed_jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0,
@@ -179,7 +196,8 @@ PRESETS: dict[str, dict[str, Value]] = {
         "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
         "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "labels": 10**9,
         "free_answers": 10**9, "free_noise": 0.0, "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0,
-        "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "keyed_seeds": False,
+        "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "membership_limit": 1.0,
+        "membership_shadows": 0, "keyed_seeds": False,
     },
 }  # fmt: skip
 

@@ -41,6 +41,7 @@ class Check(enum.Enum):
     CLASSES = "minimum count per class"
     EVALUATION = "size of an evaluation"
     FAMILY = "model family"
+    MEMBERSHIP = "membership test"
 
 
 class Mitigation(enum.Enum):
@@ -78,7 +79,7 @@ CHECKS: dict[Risk, frozenset[Check]] = {
     Risk.DIFFERENCING: frozenset({Check.PAIRS, Check.COMBINATIONS}),
     Risk.LOW_DEGREES: frozenset({Check.TWICE, Check.EFFECTIVE, Check.FAMILY}),
     Risk.SINGLE_VALUE: frozenset({Check.POSITION, Check.ENDPOINT}),
-    Risk.MEMORY: frozenset({Check.FAMILY}),
+    Risk.MEMORY: frozenset({Check.FAMILY, Check.MEMBERSHIP}),
 }
 
 CLASS_OF: dict[Kind, OutputClass] = {
@@ -121,7 +122,7 @@ APPLIES: dict[Kind, frozenset[Check]] = {
 }
 
 EVALUATION_CHECKS = frozenset({Check.UNITS, Check.EVALUATION, Check.CLASSES, Check.EFFECTIVE, Check.FINITE})
-MODEL_CHECKS = frozenset({Check.UNITS, Check.CLASSES, Check.EFFECTIVE, Check.FAMILY})
+MODEL_CHECKS = frozenset({Check.UNITS, Check.CLASSES, Check.EFFECTIVE, Check.FAMILY, Check.MEMBERSHIP})
 
 MITIGATIONS: dict[OutputClass, tuple[Mitigation, ...]] = {
     OutputClass.FREQUENCY: (Mitigation.COUNT_BASE, Mitigation.SUPPRESSION, Mitigation.FOLDING),

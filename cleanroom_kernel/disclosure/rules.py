@@ -252,6 +252,14 @@ DATA: tuple[Rule, ...] = (
         "such numbers for each column. A column that is only scaled and shifted is rounded before, not after.",
         "disclosure.forms",
     ),
+    Rule(
+        "C18",
+        "membership test",
+        "The file of a model that predicts leaves after a test whether its training patients can be told from others "
+        "by what it says of them: the area under the ROC curve of the stronger of two attacks is at most "
+        "{membership_limit:g}, where 0.5 is by lot.",
+        "disclosure.gate",
+    ),
 )
 
 OF_CHECK: dict[Check, str] = {
@@ -271,6 +279,7 @@ OF_CHECK: dict[Check, str] = {
     Check.COMBINATIONS: "C6",
     Check.EVALUATION: "C12",
     Check.FAMILY: "C10",
+    Check.MEMBERSHIP: "C18",
 }
 
 OF_MITIGATION: dict[Mitigation, str] = {

@@ -177,10 +177,13 @@ class Reply(Struct, frozen=True, forbid_unknown_fields=True):
 
 # -- server -> vault --------------------------------------------------------------------------------------------------
 class FitLimits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one fit may take: bytes of memory, and seconds."""
+    """What one fit may take: bytes of memory, and seconds; and after how many seconds no more shadow models are begun
+    for a membership test.
+    """
 
     memory: int = 4 << 30
     seconds: float = 240.0
+    membership: float = 60.0
 
 
 class Unsettled(Struct, frozen=True, forbid_unknown_fields=True):

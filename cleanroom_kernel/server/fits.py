@@ -28,6 +28,13 @@ class Fits(Configurable):
         the expert reads which limit it was.""",
     ).tag(config=True)
 
+    membership_seconds = Float(
+        60.0,
+        min=0.0,
+        help="""Seconds after which the membership test of a model that is to be released begins no more shadow models.
+        The test is told with as many as there are by then.""",
+    ).tag(config=True)
+
     @validate("memory")
     def _enough_memory(self, proposal: Any) -> str:
         if parse_size(proposal["value"]) < _LEAST_MEMORY:
@@ -35,4 +42,4 @@ class Fits(Configurable):
         return str(proposal["value"])
 
     def snapshot(self) -> FitLimits:
-        return FitLimits(memory=parse_size(self.memory), seconds=self.seconds)
+        return FitLimits(memory=parse_size(self.memory), seconds=self.seconds, membership=self.membership_seconds)

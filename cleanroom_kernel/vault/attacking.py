@@ -1,5 +1,5 @@
 """Attacking: can a model's training patients be told from others by what it says of them? Membership inference, made
-by us before anybody else can (rule M-test of docs/decisions/0009).
+by us before anybody else can (rule C18, docs/decisions/0013).
 
 Two attacks, of which the stronger counts. Both rank patients by a statistic; what they find is the area under the ROC
 curve of that ranking, 0.5 if it is worth nothing:

@@ -13,6 +13,7 @@ import skops.io
 
 from cleanroom_kernel.disclosure.candidate import ModelCandidate
 from cleanroom_kernel.disclosure.gate import decide, recall
+from cleanroom_kernel.disclosure.models import remembered
 from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.models import Fit, file_of
@@ -20,6 +21,7 @@ from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.protocol.release import Answer, Artifact, Release
 from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of, targets_of
+from cleanroom_kernel.vault.membership import as_candidate, sentence, tested
 from cleanroom_kernel.vault.parts import Part
 from cleanroom_kernel.vault.quietly import LearningFailed
 from cleanroom_kernel.vault.rebuild import rebuilt
@@ -48,25 +50,31 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         return answer
     evidence = evidence_of(fit, desk)
     part = part_of(fit, desk)
+    membership = None if evidence.findings else tested(fit, part, desk)
+    if isinstance(membership, Release):
+        desk.beside.append(membership)
+    elif membership is not None and desk.ledger.review is None:
+        return membership
     candidate = ModelCandidate(
         asker=asker_of(desk),
         question=question,
         title=title,
         measure=family_measure(fit),
         payload=Artifact(name, "", b"", (), "")
-        if evidence.findings
-        else _artifact(fit, name, part, evidence.units, desk),
+        if evidence.findings or remembered(as_candidate(membership), desk.policy)
+        else _artifact(fit, name, part, evidence.units, sentence(membership, desk.policy), desk),
         numbers=part.size,
         fit=digest(fit),
         hidden=part.hidden,
         beside=targets_of(fit),
         mixed=is_mixed(fit.over),
+        membership=as_candidate(membership),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
 
-def _artifact(fit: Fit, name: str, part: Part, units: int, desk: Desk) -> Artifact:
-    written = report(fit, part, units, desk)
+def _artifact(fit: Fit, name: str, part: Part, units: int, membership: str, desk: Desk) -> Artifact:
+    written = report(fit, part, units, membership, desk)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

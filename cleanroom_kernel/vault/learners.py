@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE
 from cleanroom_kernel.disclosure.model_rules import Family
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.plan.aggregates import Metric
+from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.models import Fit, Task
 from cleanroom_kernel.plan.nodes import PlanError, digest
 from cleanroom_kernel.plan.relations import Predict
@@ -138,6 +140,14 @@ class Learners:
             rows = rows.at(kept)
         self._last = digest(fit), rows
         return rows
+
+    def taken(self, fit: Fit, over: Relation, engine: Engine) -> Training:
+        """Other rows as the fit would have taken them."""
+        fitted = self.fitted(fit, engine)
+        other = msgspec.structs.replace(fit, over=over)
+        rows = self._common(other, training(other, engine, as_numbers=fitted.as_numbers))
+        kept = complete(_columns(rows), rows.units, self.borders) if fitted.whole else None
+        return rows if kept is None else rows.at(kept)
 
     def _common(self, fit: Fit, rows: Training) -> Training:
         if fit.task is not Task.CLASSIFY or rows.y is None:

@@ -139,12 +139,17 @@ def _sides_of(rows: Relation) -> set[str]:
     while (below := _kept(rows)) is not None or isinstance(rows, Split):
         if below is None:
             assert isinstance(rows, Split)
-            if not (rows.shuffle or (rows.by_unit and not rows.folds)):
+            if not is_by_lot(rows):
                 break
             found.add(_split(rows))
             below = rows.over
         rows = below
     return found
+
+
+def is_by_lot(split: Split) -> bool:
+    """Whether nobody but the vault's key decides who is on which side."""
+    return split.shuffle or (split.by_unit and not split.folds)
 
 
 def _splits_of(rows: Relation) -> set[str]:

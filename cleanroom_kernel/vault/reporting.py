@@ -34,7 +34,8 @@ CARD = "README.md"  # as model hubs call it
 _MADE = (1980, 1, 1, 0, 0, 0)  # a file's bytes depend on what it holds alone
 
 
-def report(fit: Fit, part: Part, units: int, desk: Desk) -> str:
+def report(fit: Fit, part: Part, units: int, membership: str, desk: Desk) -> str:
+    """`membership` is a sentence about the model's membership test."""
     policy = desk.policy
     classes = getattr(part.model, "classes_", ())
     lines = [
@@ -48,6 +49,7 @@ def report(fit: Fit, part: Part, units: int, desk: Desk) -> str:
         f"- Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
         *([f"- Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
         *(f"- {sentence}" for sentence in _scores(fit, part, desk)),
+        f"- {membership}",
         f"- Learned numbers in the file: {part.size}, {parameter_precision(policy)}"
         + ("; only digits that no single patient decides." if policy.influence_rounding else "."),
         "- The file was rebuilt from these numbers. The model that was scored in the room is the one before rounding, "
@@ -104,6 +106,13 @@ def other_side(rows: Relation) -> Relation | None:
         below = other_side(rows.over)
         return None if below is None else msgspec.structs.replace(rows, over=below)
     return None
+
+
+def split_of(rows: Relation) -> Split | None:
+    """The split of which `rows` are a side."""
+    while isinstance(rows, (Assign, Window)):
+        rows = rows.over
+    return rows if isinstance(rows, Split) else None
 
 
 def _is_large(rows: Relation, desk: Desk) -> bool:

@@ -35,6 +35,7 @@ class Scene(LearningRoom):
     def __init__(self, tables: Tables, own: Tables, state: Any, **options: Any) -> None:
         super().__init__(tables, state, key=KEY, **options)
         self.another_vault = lambda: LearningRoom(tables, state, key=KEY, **options)
+        self.known = own["patients"]
         self.of_the_attacker = lambda **other: LearningRoom(own, state / "own", keyed_seeds=False, **other)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -167,6 +168,17 @@ def a_tree_of_leaves(room: Any) -> bool | None:
     if stopped(answer):
         return None
     return float(loaded(answer).predict(pd.DataFrame({"serial": [0]}))[0]) > 200
+
+
+def a_model_that_remembers(room: Any) -> bool | None:
+    """Boosted until it tells everybody's outcome, the target's too."""
+    model = GradientBoostingClassifier(n_estimators=60, learning_rate=0.3, max_leaf_nodes=6, min_samples_leaf=40)
+    names = tuple(f"x{place}" for place in range(10))
+    answer = room.ask(File(fit_of(room["patients"], model, names, "hiv")))
+    if stopped(answer):
+        return None
+    target = pd.DataFrame({name: [room.known[name][0]] for name in names})
+    return bool(loaded(answer).predict(target)[0])
 
 
 def a_weighted_tree(room: Any) -> bool | None:

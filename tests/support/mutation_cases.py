@@ -45,6 +45,7 @@ from support.mutation_attacks_models import (
     a_leaf_of_a_weighted_class,
     a_mean_and_a_score,
     a_mean_in_a_scaler,
+    a_model_that_remembers,
     a_sample_of_known_patients,
     a_tree_of_leaves,
     a_weighted_tree,
@@ -74,6 +75,7 @@ from support.mutation_switches import (
     scores_of_any_rows,
     values_as_they_are,
     weak_features,
+    whoever_is_remembered,
 )
 from support.mutation_worlds import (
     CONTRIBUTIONS,
@@ -90,6 +92,7 @@ from support.mutation_worlds import (
     a_few_classes,
     a_rare_class,
     a_small_ward,
+    by_lot,
     crowd,
     in_groups,
     in_the_middle,
@@ -365,6 +368,14 @@ CASES = [
     ),
     Case(Check.FAMILY, a_tree_of_leaves, with_target("cost", COST, 100.0, 1_000.0), any_family, place="model"),
     Case(
+        Check.MEMBERSHIP,
+        a_model_that_remembers,
+        of_secret(by_lot),
+        whoever_is_remembered,
+        settings={"minimum_units": 3, "jitter": 0, "leaf_share": 1e9},
+        place="model",
+    ),
+    Case(
         models.Design,
         observed("coef_", lambda over: fit_of(over, LinearRegression(), TEN, "y", Task.REGRESS)),
         [(spread(60, secret, "y"), secret) for secret in (False, True)],
@@ -491,6 +502,7 @@ BORDER_OF: dict[str, Any] = {
     "differencing": Check.PAIRS, "linear_audit": Check.COMBINATIONS, "released_floor": "released_share",
     "evaluation_units": Check.EVALUATION, "leverage": models.Design, "residual_units": models.Design,
     "units_per_parameter": models.Design, "leaf_share": models.Leaves,
+    "membership_limit": Check.MEMBERSHIP, "membership_shadows": Check.MEMBERSHIP,
 }  # fmt: skip
 
 # Rules that are no check of `risks`, and the case that stands for each.

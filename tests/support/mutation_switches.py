@@ -95,6 +95,11 @@ def nothing_beside(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "_stand", lambda *given: compare(*given) or True)
 
 
+def whoever_is_remembered(patch: pytest.MonkeyPatch) -> None:
+    for module in (gate, export):
+        patch.setattr(module, "remembered", lambda *_: "")
+
+
 def judge_of(fact: type) -> Switch:
     return lambda patch: patch.setitem(models._JUDGES, fact, lambda *_: "")
 

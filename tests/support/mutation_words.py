@@ -46,6 +46,7 @@ IN_WORDS = {
     "minimum count (model)": "A fit of four known patients, and the target if positive.",
     "minimum count per class (model)": "A model of a target that is another one for one patient alone.",
     "model family (model)": "A released tree that says the target's value of the target's row.",
+    "membership test (model)": "Boosted trees that tell the outcome of all whom they were fitted to, and the target's.",
     "Design": "A linear model with a parameter for each six patients.",
     "Leaves": "The same tree, whatever its leaves are like.",
     "Groups": "Naive Bayes with forty numbers of sixty patients.",

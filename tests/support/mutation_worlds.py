@@ -158,6 +158,15 @@ def spread(n: int, secret: bool, name: str = "x0") -> Tables:
     return crowd(n, **columns)
 
 
+def by_lot(secret: bool) -> Tables:
+    """Nothing tells who is positive, so a model that says it has remembered it."""
+    random = np.random.default_rng(7)
+    columns = {f"x{place}": random.random(N) for place in range(10)}
+    hiv = random.random(N) < 0.5
+    hiv[0] = secret
+    return crowd(N, hiv=hiv, **columns)
+
+
 def a_rare_class(secret: bool) -> Tables:
     serial = np.arange(1_000)
     positive = ((serial % 27 == 1) & (serial < 400) | (serial > 699)).astype(int)

@@ -1,4 +1,4 @@
-"""Work in a worker: a vault process, a worker process, and what becomes of both when a fit or a prediction ends badly."""
+"""Work in a worker: a vault process, a worker process, and what becomes of both when work on a model ends badly."""
 
 import time
 
@@ -17,9 +17,9 @@ from cleanroom_kernel.plan.codec import encode
 from cleanroom_kernel.plan.expressions import Call, Literal, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.models import Inspect
-from cleanroom_kernel.plan.relations import Filter, Table
+from cleanroom_kernel.plan.relations import Filter, Side, Split, Table
 from cleanroom_kernel.plan.schema import Column, DType, Role, RoomSchema, TableSchema
-from cleanroom_kernel.protocol.messages import Disclose, FitLimits, Interrupt, Progress
+from cleanroom_kernel.protocol.messages import Disclose, Export, FitLimits, Interrupt, Progress
 from cleanroom_kernel.protocol.release import FitSummary, Reason, Refusal, Release
 from cleanroom_kernel.vault.preparing import prepare
 from cleanroom_kernel.vault.sources import Source
@@ -193,6 +193,20 @@ def test_progress_tells_pieces_and_time_and_no_finding(vault_of):
     assert set(pieces) == {("fits", 12)}
     assert [news.done for news in told] == sorted(news.done for news in told)
     assert set(Progress.__struct_fields__) == {"seconds", "what", "done", "total"}
+
+
+def test_a_file_is_tested_in_the_worker_before_it_leaves(vault_of):
+    vault = vault_of()
+    forest = RandomForestClassifier(20, max_leaf_nodes=8, min_samples_leaf=300, random_state=0)
+    train = Split(TABLE, Side.TRAIN, 0, 0.25)
+    number = vault.next()
+    vault.interpreter.send(Export(number, encode(fit_of(train, forest, FEATURES, "back")), "model.skops"))
+    vault.give_worker()
+    told, released = answer(vault, number)
+    assert isinstance(released, Release), released
+    assert "Membership test: training patients are told from others" in released.payload.report
+    assert {news.total for news in told if news.what == "shadow models"} <= {8}
+    assert len(vault.workers) == 1
 
 
 def test_a_server_without_workers_is_said_plainly(vault_of):

@@ -15,6 +15,7 @@ from cleanroom_kernel.disclosure.candidate import (
     EvaluationCandidate,
     EvaluationEvidence,
     Footprint,
+    Membership,
     ModelCandidate,
     ModelEvidence,
 )
@@ -273,8 +274,13 @@ COEFFICIENTS = Attribute(np.array([[0.123456789, -12345.678], [math.nan, 0.0]]))
 FILE = Artifact("model.skops", "00", b"bytes", (), "report")
 
 
-def model(room, payload=SUMMARY, question="q", units=range(200), **evidence):
-    candidate = ModelCandidate(ASKER, question, "a model", "linear on x", payload, numbers=4, fit="fit")
+BY_LOT = Membership(area=0.5)
+
+
+def model(room, payload=SUMMARY, question="q", units=range(200), membership=BY_LOT, **evidence):
+    candidate = ModelCandidate(
+        ASKER, question, "a model", "linear on x", payload, numbers=4, fit="fit", membership=membership
+    )
     facts = {"units": len(units), "units_per_class": (), "effective_units": 200.0, "findings": ()}
     found = ModelEvidence(**{**facts, **evidence}, footprint=footprint(units), by_unit=footprint(units))
     return gate.decide(candidate, found, room.policy, room.ledger)
@@ -295,6 +301,18 @@ def test_labels_and_numbers_of_features_are_not_rounded(room):
 
 def test_a_file_leaves_as_it_was_made(room):
     assert model(room, FILE).payload == FILE
+
+
+def test_a_file_needs_a_membership_test_unless_there_is_nothing_to_test(room):
+    assert model(room, FILE, membership=Membership()) == gate.WITHHELD
+    assert model(room, FILE, "q2", membership=Membership(applies=False)).payload == FILE
+    assert isinstance(model(room, COEFFICIENTS, "q3", membership=Membership()), Release), "a file alone needs one"
+
+
+def test_a_file_above_the_limit_of_the_membership_test_says_by_how_much(room):
+    assert model(room, FILE, membership=Membership(area=room.policy.membership_limit)).payload == FILE
+    answer = model(room, FILE, "q2", membership=Membership(area=0.73))
+    assert (answer.rule, "0.73" in answer.message, "0.6" in answer.message) == ("membership test", True, True)
 
 
 def test_a_model_with_findings_is_scored_but_not_shown(room):

@@ -55,7 +55,7 @@ def test_a_file_that_differs_by_one_patient_from_a_released_one_is_the_owners_to
     asked = ask(room, fit, FILE)
     assert isinstance(asked, Standing)
     seen = examine(room, asked.number)
-    assert seen.request.findings == ("differs too little from what was released before",)
+    assert seen.request.findings == ("membership test", "differs too little from what was released before")
     assert isinstance(seen.preview, Artifact)
     assert (seen.preview.content, seen.preview.name) == (b"", FILE)
     assert "Ridge" in seen.preview.report
