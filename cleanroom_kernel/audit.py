@@ -56,6 +56,7 @@ class Login(enum.Enum):
     MISSING = "no token"
     UNKNOWN = "unknown token"
     REVOKED = "revoked token"
+    EXPIRED = "expired token"
     LIMITED = "too many failures"
     ORIGIN = "from a browser"
 
@@ -266,6 +267,7 @@ class InvitationMade(Event, frozen=True, tag="invitation made"):
     invitation: str  # public identity of the token
     role: str  # "expert" or "owner"
     by: str = ""  # an owner by name; "" on the server's own machine
+    expires: str = ""  # "" for never
 
 
 class InvitationRevoked(Event, frozen=True, tag="invitation revoked"):

@@ -89,6 +89,7 @@ c.Policy.preset = "standard"
 c.Server.port = 0
 c.Server.owner_port = 0
 """
+    (data / "cleanroom_config.py").touch(mode=0o600)
     (data / "cleanroom_config.py").write_text(configuration)
     return load(str(data / "cleanroom_config.py"))
 

@@ -18,6 +18,7 @@ from cleanroom_kernel.cli.settings import DEFAULT_FILE, CommandError, Settings, 
 from cleanroom_kernel.disclosure.policy import RULEBOOK
 from cleanroom_kernel.server import auth, certificate
 from cleanroom_kernel.server.address import Address
+from cleanroom_kernel.server.files import NotPrivate, check_private
 from cleanroom_kernel.server.main import ConfigurationError, Server, serve
 from cleanroom_kernel.server.sandbox.provider import SandboxLauncher
 from cleanroom_kernel.server.sandbox.report import SandboxRefusedError
@@ -36,6 +37,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     inviting.add_argument("expert", help="a name for the audit log, such as an e-mail address")
     inviting.add_argument("--host", help="the name under which the expert reaches this machine")
     inviting.add_argument("--owner", action="store_true", help="a line for the owner's panel instead")
+    inviting.add_argument("--days", type=float, help="for so long it is good (Server.invitation_days); 0: for ever")
     add_config(inviting)
     inviting.set_defaults(run=run_invite)
 
@@ -57,7 +59,12 @@ def run_serve(options: argparse.Namespace) -> int:
         write_new(path, template())
         print(f"Wrote {path}. Name your tables in it (c.Room.sources), then: cleanroom serve --config {path}")
         return 0
-    return serve_room(load(options.config, options.settings))
+    settings = load(options.config, options.settings)
+    try:
+        check_private([Path(options.config or DEFAULT_FILE)])
+    except NotPrivate as problem:
+        raise CommandError(str(problem)) from None
+    return serve_room(settings)
 
 
 def serve_room(settings: Settings) -> int:
@@ -81,8 +88,13 @@ def serve_room(settings: Settings) -> int:
         raise CommandError(
             f"The server cannot listen: {problem.strerror or problem}. Is another one running? Set Server.port."
         ) from None
-    except (ConfigurationError, certificate.NoCertificate) as problem:
+    except (ConfigurationError, NotPrivate, certificate.NoCertificate) as problem:
         raise CommandError(str(problem)) from None
+    except sa.exc.SQLAlchemyError as problem:
+        raise CommandError(
+            f"The room's database in {settings.state} cannot be read or written ({type(problem).__name__}). Look for a "
+            "full or read-only disk; if the file is damaged, put your last copy of the directory back."
+        ) from None
     return 0
 
 
@@ -110,7 +122,7 @@ def run_invite(options: argparse.Namespace) -> int:
     settings = load(options.config, options.settings)
     kind = auth.Kind.OWNER if options.owner else auth.Kind.EXPERT
     with database(settings).begin() as connection:
-        invitation = auth.invite(connection, options.expert, kind)
+        invitation = auth.invite(connection, options.expert, kind, days=_days(options, settings))
     if options.owner:
         print(_address(settings).owner_invitation(invitation.token))
         print("\nFor the owner's panel in JupyterLab, on this machine. It is shown once.", file=sys.stderr)
@@ -122,6 +134,12 @@ def run_invite(options: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _days(options: argparse.Namespace, settings: Settings) -> float:
+    if options.days is not None:
+        return float(options.days)
+    return float(Server(config=server_config(settings)).invitation_days)
 
 
 def run_revoke(options: argparse.Namespace) -> int:

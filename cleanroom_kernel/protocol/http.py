@@ -73,12 +73,12 @@ WORDS: dict[Problem, Words] = {
     ),
     Problem.REVOKED: Words(
         "CleanRoomAccess",
-        "The owner has revoked your access to this room. Ask the owner for a new invitation, run `cleanroom connect` "
-        "with it, and run this cell again.",
+        "Your invitation to this room was revoked, or its time has run out. Ask the owner for a new one, run `cleanroom "
+        "connect` with it, and run this cell again.",
     ),
     Problem.LIMITED: Words(
         "CleanRoomAccess",
-        "Too many failed logins came from this address. Wait a minute and run this cell again.",
+        "Too many requests or failed logins came from here. Wait a minute and run this cell again.",
     ),
     Problem.VERSION: Words(
         "CleanRoomVersion",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.audit import Ending, Login
 from cleanroom_kernel.protocol.http import WORDS, Problem, ProblemBody, RoomInfo
 from cleanroom_kernel.protocol.websocket import EXPERT_LIMIT, SUBPROTOCOL, Acknowledged, Gap, say
-from cleanroom_kernel.server import auth
+from cleanroom_kernel.server import auth, budgets
 from cleanroom_kernel.server.auditing import AuditFailed, Auditor
 from cleanroom_kernel.server.session import Session
 from cleanroom_kernel.server.sessions import Refused, Sessions
@@ -45,6 +46,7 @@ _LOGIN_PROBLEM = {
     Login.MISSING: Problem.UNKNOWN_TOKEN,
     Login.UNKNOWN: Problem.UNKNOWN_TOKEN,
     Login.REVOKED: Problem.REVOKED,
+    Login.EXPIRED: Problem.REVOKED,
 }
 
 log = logging.getLogger("cleanroom.server")
@@ -55,7 +57,9 @@ class Door(msgspec.Struct, frozen=True):
 
     auditor: Auditor
     failures: auth.Failures
+    rate: auth.Rate
     kind: auth.Kind
+    messages_per_second: int
 
 
 class Handler(web.RequestHandler):
@@ -78,6 +82,8 @@ class Handler(web.RequestHandler):
         token = auth.token_of(self.request.headers.get("Authorization"))
         found = await door.auditor.look(lambda connection: auth.check(connection, token, door.kind))
         if isinstance(found, auth.Identity):
+            if not door.rate.allows(found.invitation):
+                raise Refused(Problem.LIMITED)
             return found
         door.failures.count(address)
         await door.auditor.record(audit.LoginRefused(address, found))
@@ -114,7 +120,12 @@ class Handler(web.RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("Server", "cleanroom")
         self.set_header("Cache-Control", "no-store")
+        # No browser is let in; should one be led here all the same, it shows and runs nothing.
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.set_header("Referrer-Policy", "no-referrer")
+        if self.request.protocol == "https":
+            self.set_header("Strict-Transport-Security", "max-age=31536000")
 
     @property
     def sessions(self) -> Sessions:
@@ -165,6 +176,15 @@ class Description(Handler):
         self.send(self.sessions.get(session_id, self.identity).welcome)
 
 
+class Budget(Handler):
+    """What an expert has had of what the policy allows, over all their sessions."""
+
+    async def get(self) -> None:
+        expert = self.identity.name
+        auditor: Auditor = self.application.settings["door"].auditor
+        self.send(await auditor.look(lambda connection: budgets.spent_by(connection, expert)))
+
+
 class Requests(Handler):
     """How an expert's own requests to the owner stand. Their values come through the notebook alone."""
 
@@ -180,6 +200,7 @@ class Channels(Handler, WebSocketHandler):
     _session: Session
     _epoch = ""
     _reading: asyncio.Task[None] | None = None
+    _second = _in_second = 0
 
     def check_origin(self, origin: str) -> bool:
         return False
@@ -214,8 +235,17 @@ class Channels(Handler, WebSocketHandler):
         session.journal.place(self, number)
         self._reading = asyncio.create_task(self._read(number))
 
-    def on_message(self, message: str | bytes) -> None:
-        if isinstance(message, str) or self._session.ending is not None:
+    async def on_message(self, message: str | bytes) -> None:
+        """The next message is read when this one is dealt with, so that waiting here is what slows a flood down."""
+        if isinstance(message, str):
+            return
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        if self._in_second > self.application.settings["door"].messages_per_second:
+            await asyncio.sleep(max(second + 1 - time.monotonic(), 0))
+        if self._session.ending is not None:
             return
         if self._epoch:
             self._session.epochs[self._epoch] = self._session.epochs.get(self._epoch, 0) + 1
@@ -282,6 +312,7 @@ def make(door: Door, sessions: Sessions, room: RoomInfo) -> web.Application:
         [
             (r"/api/room", Room),
             (r"/api/requests", Requests),
+            (r"/api/budget", Budget),
             (r"/api/kernels", Kernels),
             (r"/api/kernels/([0-9a-f]{32})", Kernel),
             (r"/api/kernels/([0-9a-f]{32})/receipts", Receipts),

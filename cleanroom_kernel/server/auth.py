@@ -1,8 +1,8 @@
 """Authentication: invitations, their tokens, and who may come in.
 
 Promise: a token is shown once and stored as a hash; tokens of experts and of owners are different classes and never
-stand in for each other; a revoked invitation admits nobody from the moment its transaction commits. Making and
-revoking one are in the audit log, in the same transaction.
+stand in for each other; a revoked invitation admits nobody from the moment its transaction commits, nor does one whose
+time has run out. Making and revoking one are in the audit log, in the same transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -32,9 +32,8 @@ _invitations = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("made", sa.String, nullable=False),
     sa.Column("revoked", sa.String),
+    sa.Column("expires", sa.String),
 )
-
-_REVOKED = sa.select(_invitations.c.revoked).where(_invitations.c.invitation == sa.bindparam("invitation"))
 
 _MOST_ADDRESSES = 10_000
 
@@ -72,16 +71,30 @@ class Invited(Struct, frozen=True):
 
 def create(engine: sa.Engine) -> None:
     audit.create(engine, metadata)
+    with engine.begin() as connection:  # a database of an earlier version
+        if "expires" not in {column["name"] for column in sa.inspect(connection).get_columns("invitation")}:
+            connection.exec_driver_sql("ALTER TABLE invitation ADD COLUMN expires VARCHAR")
 
 
-def invite(connection: sa.Connection, name: str, kind: Kind = Kind.EXPERT, by: str = "") -> Invitation:
+def invite(
+    connection: sa.Connection, name: str, kind: Kind = Kind.EXPERT, by: str = "", days: float = 0.0
+) -> Invitation:
+    """A new invitation, good for so many days; 0: until it is revoked."""
     identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    expires = _now(days) if days else None
     connection.execute(
         _invitations.insert().values(
-            invitation=identity, name=name, kind=kind.value, digest=_digest(secret), made=_now(), revoked=None
+            invitation=identity,
+            name=name,
+            kind=kind.value,
+            digest=_digest(secret),
+            made=_now(),
+            revoked=None,
+            expires=expires,
         )
     )
-    audit.append(connection, audit.InvitationMade(expert=name, invitation=identity, role=kind.value, by=by))
+    made = audit.InvitationMade(expert=name, invitation=identity, role=kind.value, by=by, expires=expires or "")
+    audit.append(connection, made)
     return Invitation(identity, name, f"{identity}.{secret}")
 
 
@@ -109,18 +122,23 @@ def check(connection: sa.Connection, token: str, kind: Kind) -> Identity | audit
     known = hmac.compare_digest(row.digest if row else "0" * 64, _digest(secret))
     if row is None or not known:
         return audit.Login.UNKNOWN
-    return audit.Login.REVOKED if row.revoked else Identity(row.name, row.invitation, kind)
+    if row.revoked:
+        return audit.Login.REVOKED
+    if row.expires is not None and row.expires <= _now():
+        return audit.Login.EXPIRED
+    return Identity(row.name, row.invitation, kind)
 
 
-def revoked_among(connection: sa.Connection, invitations: set[str]) -> set[str]:
-    chosen = sa.select(_invitations.c.invitation).where(
-        _invitations.c.invitation.in_(invitations), _invitations.c.revoked.is_not(None)
+def ended_among(connection: sa.Connection, invitations: set[str]) -> set[str]:
+    """Those that were revoked or have expired."""
+    over = sa.or_(_invitations.c.revoked.is_not(None), _invitations.c.expires <= _now())
+    return set(
+        connection.scalars(sa.select(_invitations.c.invitation).where(_invitations.c.invitation.in_(invitations), over))
     )
-    return set(connection.scalars(chosen))
 
 
-def is_revoked(connection: sa.Connection, invitation: str) -> bool:
-    return connection.scalar(_REVOKED, {"invitation": invitation}) is not None
+def has_ended(connection: sa.Connection, invitation: str) -> bool:
+    return bool(ended_among(connection, {invitation}))
 
 
 def invited(connection: sa.Connection) -> list[Invited]:
@@ -133,8 +151,9 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _now(days: float = 0.0) -> str:
+    """Now, or in so many days."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Failures:
@@ -156,6 +175,26 @@ class Failures:
     def _recent(self, address: str) -> list[float]:
         oldest = self._clock() - self._window
         return [moment for moment in self._times.get(address, []) if moment > oldest]
+
+
+class Rate:
+    """Requests by invitation: a minute's worth at once, and as many a minute from then on."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = float(per_minute), clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and as of when
+
+    def allows(self, invitation: str) -> bool:
+        """Whether another request is served, which is counted then."""
+        now = self._clock()
+        left, since = self._left.get(invitation, (self._most, now))
+        left = min(self._most, left + (now - since) * self._most / 60)
+        allowed = left >= 1
+        self._left[invitation] = (left - allowed, now)
+        self._left.move_to_end(invitation)
+        if len(self._left) > _MOST_ADDRESSES:
+            self._left.popitem(last=False)
+        return allowed
 
 
 def token_of(header: str | None) -> str:

@@ -36,6 +36,7 @@ from cleanroom_kernel.protocol.policy import Rulebook
 from cleanroom_kernel.server import app, auth, certificate, memory, owner
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.auditing import Auditor
+from cleanroom_kernel.server.files import check_private, of_state
 from cleanroom_kernel.server.fits import Fits
 from cleanroom_kernel.server.jobs import Jobs
 from cleanroom_kernel.server.launching import Launcher
@@ -43,9 +44,9 @@ from cleanroom_kernel.server.notices import Notices, NoticesError, Sender, by_ap
 from cleanroom_kernel.server.output import OutputPolicy
 from cleanroom_kernel.server.pair import Setup
 from cleanroom_kernel.server.policies import Policies
-from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.rehearsing import Rehearsals
 from cleanroom_kernel.server.reviewing import Airlock, watch_expiry
+from cleanroom_kernel.server.rowfunctions import RowFunctions
 from cleanroom_kernel.server.sandbox.settings import parse_size
 from cleanroom_kernel.server.session import Host
 from cleanroom_kernel.server.sessions import Limits, Sessions
@@ -132,8 +133,20 @@ class Server(Configurable):
     ).tag(config=True)
     journal_messages = Integer(20_000, min=100, help="Messages kept per session, likewise.").tag(config=True)
 
+    invitation_days = Float(
+        180.0,
+        min=0,
+        help="""Days for which an invitation is good, unless `cleanroom invite --days` says otherwise; 0: until it is
+        revoked. Then its sessions end, and the expert is told to ask for a new one.""",
+    ).tag(config=True)
     login_failures = Integer(
         20, min=1, help="Failed logins after which an address is not listened to for login_window seconds."
+    ).tag(config=True)
+    requests_per_minute = Integer(
+        1200, min=60, help="HTTP requests that one invitation may make in a minute; a panel asks about once a second."
+    ).tag(config=True)
+    messages_per_second = Integer(
+        200, min=10, help="Messages that are read from one notebook's line in a second; the next ones wait."
     ).tag(config=True)
     login_window = Float(60.0, min=0.1, help="Seconds over which failed logins are counted.").tag(config=True)
 
@@ -220,6 +233,7 @@ async def running(config: Config, launcher: Launcher, rulebook: Rulebook | None 
     """A server, from its first open port to its last ended process."""
     server = Server(config=config)
     files = server.tls_files()
+    check_private(of_state(Path(server.state)))
     engine = audit.engine(server.state)
     auth.create(engine)
     airlock.create(engine)
@@ -241,6 +255,7 @@ async def running(config: Config, launcher: Launcher, rulebook: Rulebook | None 
         rehearsals=rehearsals,
         rulebook=rulebook,
         terms=Airlock(config=config).snapshot(),
+        invitation_days=server.invitation_days,
         address=lambda: places[0],
     )
     listening = _listen(server, sessions, auditor, launcher, room, certificate.context(*files) if files else None)
@@ -289,7 +304,8 @@ def _listen(
     tls: ssl.SSLContext | None,
 ) -> list[tuple[HTTPServer, int]]:
     def door(kind: auth.Kind) -> app.Door:
-        return app.Door(auditor, auth.Failures(server.login_failures, server.login_window), kind)
+        failures = auth.Failures(server.login_failures, server.login_window)
+        return app.Door(auditor, failures, auth.Rate(server.requests_per_minute), kind, server.messages_per_second)
 
     experts = app.make(door(auth.Kind.EXPERT), sessions, _room_info(server, launcher))
     owners = owner.make(door(auth.Kind.OWNER), sessions, room)

@@ -120,6 +120,7 @@ class RoomFacts(Struct, frozen=True):
     rehearsals: Rehearsals
     rulebook: Rulebook | None
     terms: Terms
+    invitation_days: float
     address: Callable[[], Address]
 
 
@@ -142,7 +143,7 @@ class OwnerHandler(Handler):
     def named(self) -> str:
         try:
             name = msgspec.json.decode(self.request.body, type=Named).name
-        except msgspec.DecodeError:
+        except ValueError:  # not only DecodeError: text that is no UTF-8
             raise web.HTTPError(400) from None
         if not _NAME.fullmatch(name):
             raise web.HTTPError(400)
@@ -188,7 +189,8 @@ class OwnerExperts(OwnerHandler):
 
     async def post(self) -> None:
         name = self.named()
-        made = await self.door.auditor.transact(lambda connection: auth.invite(connection, name, by=self.identity.name))
+        by, days = self.identity.name, self.facts.invitation_days
+        made = await self.door.auditor.transact(lambda connection: auth.invite(connection, name, by=by, days=days))
         self.send(NewInvitation(name, self.facts.address().invitation(made.token)), 201)
 
 

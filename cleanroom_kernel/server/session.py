@@ -208,7 +208,7 @@ class Session:
         elif kind == "shutdown_request" and channel == "control":
             self._answer(request, {"status": "ok", "restart": False})
             self._background(self.close(Ending.EXPERT))
-        elif kind not in REQUESTS.get(channel, ()) or not _read_cell(request):
+        elif kind not in REQUESTS.get(channel, ()) or not read_cell(request):
             self._refuse(channel, kind)
             if kind.endswith("_request"):
                 self._answer(request, error_reply(Problem.NOT_PASSED_ON))
@@ -269,7 +269,7 @@ class Session:
         invitation = self.identity.invitation
 
         def write(connection: Any) -> bool:
-            if auth.is_revoked(connection, invitation):
+            if auth.has_ended(connection, invitation):
                 return False
             audit.append(connection, event)
             return True
@@ -471,7 +471,7 @@ def last_words(code: int, memory: int) -> str:
     return f"The vault ended {how} while it worked on this question ({cause}). What was released stays released."
 
 
-def _read_cell(request: Request) -> bool:
+def read_cell(request: Request) -> bool:
     """Whether the request is no cell, or a cell that can be read."""
     if request.header.msg_type != "execute_request":
         return True

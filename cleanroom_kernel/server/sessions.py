@@ -1,7 +1,7 @@
 """Sessions: all of them, whose they are, and when they have lasted long enough.
 
-Promise: a session is found by its own expert only (to others it does not exist); a revoked invitation ends its
-sessions within `REVOCATION_SECONDS`, and runs no cell from the moment of revoking.
+Promise: a session is found by its own expert only (to others it does not exist); an invitation that is revoked, or
+whose time has run out, ends its sessions within `REVOCATION_SECONDS`, and runs no cell from the moment of revoking.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Sessions:
 
     async def _revoked(self, invitations: set[str]) -> set[str]:
         try:
-            return await self._host.auditor.look(lambda connection: auth.revoked_among(connection, invitations))
+            return await self._host.auditor.look(lambda connection: auth.ended_among(connection, invitations))
         except sa.exc.SQLAlchemyError as error:
             # No cell runs meanwhile: each asks again, in its own transaction.
             log.error("the invitations cannot be read: %s", type(error).__name__)

@@ -44,6 +44,7 @@ def write_config(base: Path, sources: dict, **policy) -> Path:
     for group, settings in {"Policy": policy, **groups}.items():
         lines += [f"c.{group}.{name} = {value!r}" for name, value in settings.items()]
     path = base / "cleanroom_config.py"
+    path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
     return path
 

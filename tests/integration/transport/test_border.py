@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import time
 
 import pytest
 from harness import Expert, Message, ask, cell, eventually, frame, kernel, run
@@ -47,6 +48,42 @@ async def test_without_a_token_nothing_answers(own_server, path):
     for token in ("", "guess", "guess.guess"):
         response = await Expert(server, token).fetch("GET", path)
         assert (response.code, json.loads(response.body)["problem"]) == (401, "unknown token")
+
+
+@pytest.mark.parametrize("path", ["/api/room", "/api/nothing"])
+@asynchronous
+async def test_a_browser_that_is_led_here_shows_and_runs_nothing(server, ada, path):
+    headers = (await Expert(server, ada).fetch("GET", path)).headers
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+    assert (headers["Cache-Control"], headers["Server"]) == ("no-store", "cleanroom")
+
+
+@asynchronous
+async def test_requests_come_at_the_owners_rate_and_another_experts_are_not_held_up(own_server):
+    server = own_server(requests_per_minute=60)
+    fast, other = Expert(server, server.invite()), Expert(server, server.invite("bob"))
+    codes = [(await fast.fetch("GET", "/api/room")).code for _ in range(70)]
+    assert codes[:60] == [200] * 60
+    assert 429 in codes
+    assert (await other.fetch("GET", "/api/room")).code == 200
+
+
+@asynchronous
+async def test_a_flood_of_messages_is_read_slowly_and_answered_whole(own_server):
+    server = own_server(messages_per_second=10)
+    socket = await Expert(server, server.invite()).open()
+    started = time.monotonic()
+    asked = [frame("kernel_info_request", {}) for _ in range(25)]
+    for _, data in asked:
+        await socket.write_message(data, binary=True)
+    replied = set()
+    while len(replied) < len(asked):
+        message = Message(await socket.read_message())
+        if message.kind == "kernel_info_reply":
+            replied.add(message.parent["msg_id"])
+    assert replied == {identity for identity, _ in asked}
+    assert time.monotonic() - started > 1  # three seconds' worth, of which the first and the last may be short
 
 
 @asynchronous
@@ -259,6 +296,18 @@ def test_revoking_ends_running_sessions_and_is_said(server):
         assert ended
         assert run(client, "1+1").reply["ename"] == "CleanRoomAccess"
     assert [e.code for e in server.events(audit.CellExecuted) if e.expert == "mallory"] == ["1"]
+
+
+def test_the_end_of_an_invitation_ends_running_sessions(server):
+    made = server.transact(lambda connection: auth.invite(connection, "brief", days=1.0))
+    with kernel(server.install(made.token, "brief")) as (_, client):
+        assert run(client, "1").status == "ok"
+        past = "UPDATE invitation SET expires = '2026-01-01T00:00:00Z' WHERE name = 'brief'"
+        server.transact(lambda connection: connection.exec_driver_sql(past))
+        result = run(client, "1+1")
+        assert result.reply["ename"] == "CleanRoomAccess"
+        assert "its time has run out" in result.reply["evalue"]
+        eventually(lambda: ("brief", audit.Ending.REVOKED) in endings(server))
 
 
 def test_a_wrong_token_is_said_in_the_cell(server):

@@ -8,7 +8,7 @@ import pytest
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.server import auth
-from cleanroom_kernel.server.auth import Failures, Kind
+from cleanroom_kernel.server.auth import Failures, Kind, Rate
 
 
 @pytest.fixture
@@ -70,9 +70,28 @@ def test_revoking_takes_all_invitations_of_a_name_and_no_others(engine):
     assert isinstance(check(engine, other.token), auth.Identity)
     assert transact(engine, lambda c: auth.revoke(c, "ada")) == []
     everybody = {first.invitation, second.invitation, other.invitation}
-    assert transact(engine, lambda c: auth.revoked_among(c, everybody)) == everybody - {other.invitation}
-    assert transact(engine, lambda c: auth.is_revoked(c, first.invitation))
-    assert not transact(engine, lambda c: auth.is_revoked(c, other.invitation))
+    assert transact(engine, lambda c: auth.ended_among(c, everybody)) == everybody - {other.invitation}
+    assert transact(engine, lambda c: auth.has_ended(c, first.invitation))
+    assert not transact(engine, lambda c: auth.has_ended(c, other.invitation))
+
+
+def test_an_invitation_is_good_for_its_days_and_no_longer(engine, monkeypatch):
+    short, long = (transact(engine, lambda c, days=days: auth.invite(c, "ada", days=days)) for days in (1.0, 0.0))
+    assert isinstance(check(engine, short.token), auth.Identity)
+    assert not transact(engine, lambda c: auth.has_ended(c, short.invitation))
+    today = auth._now
+    monkeypatch.setattr(auth, "_now", lambda days=0.0: today(days + 1.001))
+    assert check(engine, short.token) is audit.Login.EXPIRED
+    assert check(engine, f"{short.invitation}.guess") is audit.Login.UNKNOWN
+    assert isinstance(check(engine, long.token), auth.Identity)
+    assert transact(engine, lambda c: auth.ended_among(c, {short.invitation, long.invitation})) == {short.invitation}
+
+
+def test_a_database_of_an_earlier_version_is_taken_on(engine):
+    token = transact(engine, lambda c: auth.invite(c, "ada")).token
+    transact(engine, lambda c: c.exec_driver_sql("ALTER TABLE invitation DROP COLUMN expires"))
+    auth.create(engine)
+    assert isinstance(check(engine, token), auth.Identity)
 
 
 def test_only_who_holds_a_revoked_token_learns_that_it_was_revoked(engine):
@@ -133,6 +152,17 @@ def test_an_address_is_silenced_after_too_many_failures_until_they_are_old():
     assert failures.limited("a")
     now[0] = 61
     assert not failures.limited("a")
+
+
+def test_requests_come_at_the_owners_rate():
+    now = [0.0]
+    rate = Rate(60, clock=lambda: now[0])
+    assert [rate.allows("a") for _ in range(61)] == [True] * 60 + [False]
+    assert rate.allows("b")
+    now[0] = 2.0
+    assert [rate.allows("a") for _ in range(3)] == [True, True, False]
+    now[0] = 1000.0
+    assert sum(rate.allows("a") for _ in range(100)) == 60
 
 
 def test_addresses_without_end_cost_no_memory_without_end():
