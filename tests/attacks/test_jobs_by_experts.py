@@ -23,7 +23,16 @@ from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import AirlockError, Decision
 from cleanroom_kernel.protocol.airlock import Standing, State, Terms
 from cleanroom_kernel.protocol.jobs import Cell, Job, JobLimits, Reads, Rows, Scalar, TableColumn
-from cleanroom_kernel.protocol.messages import JobOver, JobWanted, ListRequests, Open, Progress, RunJob, SubmitJob
+from cleanroom_kernel.protocol.messages import (
+    Interrupt,
+    JobOver,
+    JobWanted,
+    ListRequests,
+    Open,
+    Progress,
+    RunJob,
+    SubmitJob,
+)
 from cleanroom_kernel.protocol.release import Reason, Refusal, Release
 from cleanroom_kernel.vault import jobs
 from tests.integration.vault.process import Vault, prepared
@@ -184,7 +193,7 @@ class Server(Vault):
             process.communicate()
         super().__exit__()
 
-    def run(self, number: int):
+    def run(self, number: int, meanwhile=lambda: None):
         """The answer to a run; the job's process is started when the vault asks, and killed when it says so."""
         asked = self.next()
         self.interpreter.send(RunJob(asked, number))
@@ -203,6 +212,7 @@ class Server(Vault):
                 )
             )
             socket.send_fds(self.jobs, [b"w"], [ours.fileno()])
+        meanwhile()
         while isinstance((reply := self.interpreter.receive()).answer, Progress):
             pass
         assert isinstance(self.notices.receive(), JobOver)  # said before the answer, whatever it is
@@ -291,6 +301,16 @@ def test_a_job_that_does_not_end_is_killed_at_its_deadline(place):
         assert server.run(number) == jobs.FAILED
         assert outcome(place, number) == "it took longer than a job may"
         assert server.started[-1].wait(30) == -9
+
+
+def test_an_interrupted_job_is_killed_and_its_approval_stands(server, place):
+    number = approve(server, place, "while True: 'again'")
+    answer = server.run(number, meanwhile=lambda: server.tell(Interrupt()))
+    assert "approval stands" in answer.message
+    assert server.started[-1].wait(30) == -9
+    (standing,) = (one for one in server.ask(ListRequests(server.next())).answer.requests if one.number == number)
+    assert standing.state is State.APPROVED
+    assert server.greets()
 
 
 def test_nothing_that_an_interpreter_sends_runs_what_nobody_approved(server, place):
