@@ -449,6 +449,11 @@ def has_value(expression: Expression, over: Relation, value: bool | int | float 
     return frozenset({_has(_measure(expression, identities(over, exactly=True), True), value)})
 
 
+def is_at(identity: str, value: float) -> Conditions:
+    """The same of what has an exact identity."""
+    return frozenset({_has(Measure(identity), value)})
+
+
 def holds(of: Expression, over: Relation, value: bool) -> Conditions:
     """The condition that a 0/1 expression is true, as a filter has it, or that it is not."""
     return _conditions(of, over) if value else has_value(of, over, False)

@@ -115,6 +115,8 @@ class Columns:
             shown = measures.ROWS if kind is Kind.SELECTED else said.statistic
             count = _Said(measures.ROWS, kind is Kind.SELECTED, shown, self._has_value(statistic.of, form))
             traces += self._traces(count, select(known.rows, chosen), values[chosen])
+        else:
+            traces += self._as_rows(said, known, linear=isinstance(statistic, Sum))
         measured = summed(known.by_unit, kind, self._least)
         moved = Moved(form.scale, form.offset)
         if isinstance(statistic, Sum) and form.offset:
@@ -129,6 +131,7 @@ class Columns:
         measured = spread_out(known.rows, known.values, statistic.ddof, statistic.root, self._least, known.by_unit)
         said = self._said(measures.squares_of, f"{kind.value} {statistic.ddof}", known)
         traces = self._traces(said, known.rows, known.values) + self._of_columns(said, known)
+        traces += self._as_rows(said, known, linear=False)
         scale = abs(known.form.scale) if statistic.root else known.form.scale**2
         return self._of_form(_made(name, kind, measured, traces, moved=Moved(scale)), known)
 
@@ -220,8 +223,8 @@ class Columns:
         is_sum = column.kind in (Kind.SUM, Kind.MEAN)
         for term, holding in known.parts if not is_binary(known.form.field) else ():
             chosen, values = select(known.rows, holding), known.values[holding]
-            conditions = frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
-            traces += self._traces(_Said(term.trace, is_sum, traces[0].statistic, conditions), chosen, values)
+            of_term = _Said(term.trace, is_sum, traces[0].statistic, _holding(term))
+            traces += self._traces(of_term, chosen, values)
             selected = np.minimum(selected, np.diff(contributions(chosen).bounds))
         influence = evidence.influence
         if known.reach is not None and column.kind not in (Kind.QUANTILE, Kind.EXTREME):
@@ -234,17 +237,34 @@ class Columns:
     def _traces(self, said: _Said, grouped: Grouped, values: NDArray[np.float64] | None = None) -> tuple[Trace, ...]:
         if not self._over.has_units:
             return ()
-        footprints = self._sets.get(id(grouped)) or self._rows.footprints(grouped, values)
+        return (self._trace(said, self._sets.get(id(grouped)) or self._rows.footprints(grouped, values)),)
+
+    def _trace(self, said: _Said, footprints: Footprints) -> Trace:
         selections = self._cells.selections
-        return (
-            Trace(
-                said.measure,
-                said.linear,
-                footprints,
-                said.statistic,
-                lambda cell: measures.name_of(selections[cell] | said.conditions),
-            ),
+        return Trace(
+            said.measure,
+            said.linear,
+            footprints,
+            said.statistic,
+            lambda cell: measures.name_of(selections[cell] | said.conditions),
         )
+
+    def _as_rows(self, said: _Said, known: _Known, *, linear: bool) -> tuple[Trace, ...]:
+        """As the number of rows that it is where a measure has few values. A mean is one as a share is."""
+        levels = self._rows.levels(known.of)
+        if levels.weights is None:
+            return ()
+        # Rows under a condition are named like those of a filter, however it was written.
+        conditions = frozenset[str]()
+        measure = known.form.core
+        if len(known.form.terms) == 1:
+            (term,) = known.form.terms
+            conditions = _holding(term)
+            measure = term.measure if conditions else measure
+        alike = frozenset({f"levels of {measure}"})
+        conditions |= alike if levels.marked is None else measures.is_at(measure, levels.marked)
+        footprints = self._rows.weighted(self._groups, self._take(levels.weights))
+        return (self._trace(_Said(measures.ROWS, linear, said.statistic, conditions), footprints),)
 
     def _of_columns(self, said: _Said, known: _Known) -> tuple[Trace, ...]:
         """As if it were a sum of each column that it is made of: whatever is done to a column, |x|, x * x or x + 0 * y,
@@ -275,6 +295,10 @@ class _Known(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def ordered(self) -> Ordered:
         return Ordered(self.rows, self.values, self.by_unit)
+
+
+def _holding(term: Term) -> Conditions:
+    return frozenset[str]().union(*(measures.holds(c.of, c.over, c.holds) for c in term.conditions))
 
 
 def _least_base(form: Form) -> float:

@@ -19,6 +19,7 @@ from cleanroom_kernel.disclosure.candidate import ANY_FREE, CellEvidence, Statis
 from cleanroom_kernel.disclosure.footprint import RowFootprints, Sketcher
 from cleanroom_kernel.disclosure.forms_terms import is_binary
 from cleanroom_kernel.disclosure.grouping import Grouped, group
+from cleanroom_kernel.disclosure.levels import Levels, WeightedFootprints, levels_of
 from cleanroom_kernel.disclosure.measures import Conditions
 from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.plan.bases import Relation
@@ -97,6 +98,17 @@ class Rows:
             self._prepared[key] = prepare(of, self.over, self.series(of), self._units, self.least, self._holding)
         return self._prepared[key]
 
+    def levels(self, of: Expression) -> Levels:
+        """The levels of a measure that is not free, if it has few, over all rows: its totals have the same."""
+        prepared = self.prepared(of)
+        if not self.over.has_units or prepared.form.free:
+            return Levels()
+        everything = np.zeros(len(self), dtype=np.int32)
+        return self.noted(
+            f"levels {self.least} {digest(of)}",
+            lambda: levels_of(self.grouped(everything, 1), prepared.values, self.least),
+        )
+
     def judged(self, measurement: Measurement, inputs: tuple[Expression, ...]) -> Measurement:
         """With the conditions inside its inputs, which concern all of its cells."""
         column, evidence = measurement
@@ -128,12 +140,18 @@ class Rows:
 
     def footprints(self, grouped: Grouped, values: NDArray[np.float64] | None) -> RowFootprints:
         """Of rows by their numbers, or where those mean nothing, by unit and value."""
-        if self.space == measures.BY_VALUE:
-            content = grouped.units.astype(np.int64) * _ODD
-            if values is not None:
-                content ^= (values + 0.0).view(np.int64)  # -0.0 is 0.0
-            grouped = Grouped(grouped.codes, grouped.units, content, grouped.n_groups, grouped.n_units)
-        return RowFootprints(grouped, self.sketcher, self.space)
+        return RowFootprints(self._identified(grouped, values), self.sketcher, self.space)
+
+    def weighted(self, grouped: Grouped, weights: NDArray[np.int64]) -> WeightedFootprints:
+        return WeightedFootprints(self._identified(grouped, None), weights, self.sketcher, self.space)
+
+    def _identified(self, grouped: Grouped, values: NDArray[np.float64] | None) -> Grouped:
+        if self.space != measures.BY_VALUE:
+            return grouped
+        content = grouped.units.astype(np.int64) * _ODD
+        if values is not None:
+            content ^= (values + 0.0).view(np.int64)  # -0.0 is 0.0
+        return Grouped(grouped.codes, grouped.units, content, grouped.n_groups, grouped.n_units)
 
 
 class Gathered(Struct, frozen=True, eq=False):

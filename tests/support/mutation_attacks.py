@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from support.mutation_worlds import GROUPS, IS_TARGET, NOT_TARGET
+from support.mutation_worlds import GROUPS, IS_TARGET, NOT_TARGET, amount_if_negative
 from support.rooms import call, cells, col, eq, isin, lit, mean, size, summary, total, where
 from support.worlds import stopped
 
@@ -141,14 +141,15 @@ def reconstruction(cohort: int, times: int) -> Callable[[Any], Any]:
     """Sums over halves of a cohort, filled up with everybody else, as equations of its secrets."""
 
     def attack(room: Any) -> Mostly | None:
-        everybody = shown(room.ask(total(room["patients"], "positive")))
+        everybody = shown(room.ask(total(room["patients"], "amount")))
+        known = amount_if_negative(np.arange(cohort))
         equations, sums = [], []
         for step in range(times):
             chosen = call("or", call("greater_equal", col("serial"), cohort), half(step))
-            answer = room.ask(total(where(room["patients"], chosen), "positive"))
+            answer = room.ask(total(where(room["patients"], chosen), "amount"))
             if shown(answer) is not None and "as released before" not in answer.receipt.precision:
                 equations.append(~half_of(np.arange(cohort), step))
-                sums.append(everybody - shown(answer))
+                sums.append(known[equations[-1]].sum() - (everybody - shown(answer)))
         return solved(equations, sums)
 
     return attack

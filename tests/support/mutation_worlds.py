@@ -113,9 +113,15 @@ def wards(secret: bool) -> Tables:
 
 
 def of_many(n: int, seed: int, everybody: int = N) -> list[World]:
-    """One world in which the secrets of the first `n` are what an attacker wants."""
+    """One world in which the secrets of the first `n` are what an attacker wants: `amount` is one less if positive."""
     hiv = np.random.default_rng(seed).random(everybody) < 0.5
-    return [(crowd(len(hiv), hiv=hiv, positive=hiv.astype(int)), tuple(hiv[:n].tolist()))]
+    amount = amount_if_negative(np.arange(everybody)) - hiv
+    return [(crowd(len(hiv), hiv=hiv, positive=hiv.astype(int), amount=amount), tuple(hiv[:n].tolist()))]
+
+
+def amount_if_negative(serial: Any) -> Any:
+    """Known to everybody, and another for each patient: sums of it are no numbers of rows."""
+    return 20 + np.sin(serial)
 
 
 GROUPS = 140
