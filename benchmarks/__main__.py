@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import aggregates, models, notebook, roundtrip, start, usefulness
+from benchmarks import aggregates, models, notebook, roundtrip, rowfunctions, start, usefulness
 from benchmarks.table import markdown
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "start": lambda: markdown(start.run(), "plain ipykernel"),
     "notebook": lambda: markdown(notebook.run(), "plain pandas in ipykernel"),
     "models": lambda: markdown(models.run(), "plain scikit-learn in ipykernel"),
+    "rowfunctions": rowfunctions.run,
     "usefulness": usefulness.run,
 }
 
