@@ -73,8 +73,8 @@ WORDS: dict[Problem, Words] = {
     ),
     Problem.REVOKED: Words(
         "CleanRoomAccess",
-        "Your invitation to this room was revoked, or its time has run out. Ask the owner for a new one, run `cleanroom "
-        "connect` with it, and run this cell again.",
+        "Your invitation to this room was revoked, or its time has run out. Ask the owner for a new one, run "
+        "`cleanroom connect` with it, and run this cell again.",
     ),
     Problem.LIMITED: Words(
         "CleanRoomAccess",
