@@ -220,6 +220,7 @@ def campaign(rounds: int, seed: int, folder: Path) -> Campaign:
                     made.round(victim)
                 except BaseException:
                     print(f"round {number} (seed {seed}): {victim} was killed", file=sys.stderr)
+                    print((folder / "server.log").read_text()[-4000:], file=sys.stderr)
                     raise
             made.records.close()
             return made
