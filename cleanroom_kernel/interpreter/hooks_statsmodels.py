@@ -38,7 +38,8 @@ _INSTEAD = {
     "probit": "logit.",
     "mnlogit": "LogisticRegression of scikit-learn has several classes.",
     "negativebinomial": "poisson, with cov_type='cluster'.",
-    "phreg": "room.survival gives curves by group.",
+    "phreg": "room.survival gives curves by group, room.logrank_test compares them.",
+    "survfuncright": "room.survival(df.time, df.event) gives the curve.",
 }
 
 

@@ -14,6 +14,7 @@ from cleanroom_kernel.interpreter.display import NOTE_STYLE
 from cleanroom_kernel.interpreter.errors import CleanRoomError
 from cleanroom_kernel.interpreter.handles import Frame
 from cleanroom_kernel.interpreter.jobs import JobRequest, submit
+from cleanroom_kernel.interpreter.survival import Survival, logrank_test, survival
 from cleanroom_kernel.interpreter.twins import Twins
 from cleanroom_kernel.interpreter.uploads import Uploaded, upload
 from cleanroom_kernel.plan.expressions import Value
@@ -113,6 +114,27 @@ class Room:
         is of your choice, so the policy treats it like numbers and lists that you write into the code.
         """
         return upload(df, name, key)
+
+    def survival(
+        self, durations: Any, events: Any = None, timeline: Sequence[float] | None = None, label: str = "KM_estimate"
+    ) -> Survival:
+        """A survival curve of rows, as lifelines' KaplanMeierFitter has it: `room.survival(df.los, df.died).plot()`.
+
+        `events` is true where the event happened, else the row is censored. Times lie between equal shares of the
+        events, or are those of `timeline`.
+        """
+        return survival(durations, events, timeline, label)
+
+    def logrank_test(
+        self,
+        durations_a: Any,
+        durations_b: Any,
+        event_observed_a: Any = None,
+        event_observed_b: Any = None,
+        timeline: Sequence[float] | None = None,
+    ) -> pd.Series:
+        """Whether the survival of two groups of rows differs: the statistic and its p-value."""
+        return logrank_test(durations_a, durations_b, event_observed_a, event_observed_b, timeline)
 
     @property
     def tables(self) -> dict[str, Frame]:
