@@ -125,7 +125,7 @@ def _made(relation: Relation, name: str, of: Form | None) -> Form:
     A value that the expert made missing is a zero in a sum, and rows that were joined to a few of them count for more:
     where patients could be chosen in this way, nothing is natural.
     """
-    if of is not None and of.unknown:
+    if (of is not None and of.unknown) or _is_ordered_by_unknown(relation):
         return msgspec.structs.replace(_free(relation, name), unknown=True)
     if (of is not None and not (of.natural and of.is_core and of.nulls)) or _multiplies_some(relation):
         return _condition_or_free(relation, name)
@@ -136,6 +136,18 @@ def _made(relation: Relation, name: str, of: Form | None) -> Form:
     return Form(
         exactly, field, Measure(loose), (Term(loose),), natural=True, free=False, functions=functions, added=added
     )
+
+
+def _is_ordered_by_unknown(relation: Relation) -> bool:
+    """Whether a row function decides which row of a unit comes first."""
+    if "ordered" not in relation.__dict__:
+        sorts = [node for node in postorder(relation) if isinstance(node, Sort)]
+        found = any(form.unknown for sort in sorts for form in forms_of(sort.by, sort.over))
+        if isinstance(relation, Window):
+            found = found or any(forms(relation.over)[name].unknown for name in relation.order)
+        relation.__dict__["ordered"] = found
+    known: bool = relation.__dict__["ordered"]
+    return known
 
 
 def _joined(relation: Join) -> Forms:

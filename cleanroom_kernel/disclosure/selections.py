@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cleanroom_kernel.disclosure import measures
-from cleanroom_kernel.disclosure.forms import forms_of
+from cleanroom_kernel.disclosure.forms import forms, forms_of
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Call, Expression, Literal, Lookup
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.nodes import children, postorder
-from cleanroom_kernel.plan.relations import Concat, Filter, Sort, Take
+from cleanroom_kernel.plan.relations import Concat, Distinct, Filter, Join, PerUnit, Sort, Take
 
 
 def is_mixed(over: Relation, keys: Iterable[Expression] = ()) -> bool:
@@ -26,7 +26,23 @@ def is_mixed(over: Relation, keys: Iterable[Expression] = ()) -> bool:
         is_unknown(of, relation)
         or (len(measures.decided_by(of, relation)) > 1 and not _is_of_one_measure(of, relation))
         for of, relation in (*conditions, *((key, over) for key in keys))
-    ) or any(_is_joint(node) for node in postorder(over) if isinstance(node, (Concat, Take)) and node.has_units)
+    ) or any(
+        _is_joint(node) if isinstance(node, (Concat, Take)) else _chooses_by_unknown(node)
+        for node in postorder(over)
+        if isinstance(node, Relation) and node.has_units
+    )
+
+
+def _chooses_by_unknown(relation: Relation) -> bool:
+    """Whether what a row function says decides which rows meet, or are one; who has no answer has none of them."""
+    if isinstance(relation, (PerUnit, Distinct)):
+        keys = [(relation.over, name) for name in relation.by]
+    elif isinstance(relation, Join):
+        keys = [(relation.left, name) for name in relation.left_on]
+        keys += [(relation.right, name) for name in relation.right_on]
+    else:
+        return False
+    return any(forms(side)[name].unknown for side, name in keys)
 
 
 def _is_joint(relation: Concat | Take) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from support.rowparents import ON_DEMAND
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.disclosure.ledger import Ledger
@@ -46,7 +47,7 @@ class Room:
         self.policy = Policy.from_settings(settings).snapshot()
         self.ledger = Ledger(self.database, key or secrets.token_bytes(32), n_units)
         self.key = key
-        self._engine = Engine(Tables(schema, arranged, n_units), Seeds(None), predictor=_no_models)
+        self._engine = Engine(Tables(schema, arranged, n_units), Seeds(None), predictor=_no_models, caller=ON_DEMAND)
 
     def __getitem__(self, name: str) -> Table:
         return Table(self.schema[name])
