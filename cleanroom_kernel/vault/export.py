@@ -23,9 +23,9 @@ from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.learning import allowed, asker_of, evidence_of, failing, family_measure, part_of, targets_of
 from cleanroom_kernel.vault.membership import as_candidate, sentence, tested
 from cleanroom_kernel.vault.parts import Part
-from cleanroom_kernel.vault.quietly import LearningFailed
+from cleanroom_kernel.vault.quietly import LearningFailed, TaskEnded
 from cleanroom_kernel.vault.rebuild import rebuilt
-from cleanroom_kernel.vault.reporting import report, with_card
+from cleanroom_kernel.vault.reporting import Tested, report, with_card
 
 _TRUSTED = ("sklearn.", "scipy.", "numpy.")
 
@@ -62,7 +62,7 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         measure=family_measure(fit),
         payload=Artifact(name, "", b"", (), "")
         if evidence.findings or remembered(as_candidate(membership), desk.policy)
-        else _artifact(fit, name, part, evidence.units, sentence(membership, desk.policy), desk),
+        else _artifact(fit, name, part, evidence.units, membership, desk),
         numbers=part.size,
         fit=digest(fit),
         hidden=part.hidden,
@@ -73,13 +73,18 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
 
-def _artifact(fit: Fit, name: str, part: Part, units: int, membership: str, desk: Desk) -> Artifact:
-    written = report(fit, part, units, membership, desk)
+def _artifact(fit: Fit, name: str, part: Part, units: int, membership: Answer | None, desk: Desk) -> Artifact:
+    told = Tested(sentence(membership, desk.policy), membership if isinstance(membership, Release) else None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            content = with_card(skops.io.dumps(rebuilt(part)), written)
+            made = rebuilt(part)
+            content = skops.io.dumps(made)
             trusted = tuple(sorted(skops.io.get_untrusted_types(data=content)))
+            written = report(fit, part, made, question_of(fit, name)[0], units, told, desk)
+            content = with_card(content, written)
+    except (LearningFailed, TaskEnded):
+        raise
     except Exception as error:
         raise LearningFailed("export") from error
     if not all(kind.startswith(_TRUSTED) for kind in trusted):

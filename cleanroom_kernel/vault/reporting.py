@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
+from skops.card import Card
 
 from cleanroom_kernel.disclosure.display import parameter_precision
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
@@ -34,33 +36,57 @@ CARD = "README.md"  # as model hubs call it
 _MADE = (1980, 1, 1, 0, 0, 0)  # a file's bytes depend on what it holds alone
 
 
-def report(fit: Fit, part: Part, units: int, membership: str, desk: Desk) -> str:
-    """`membership` is a sentence about the model's membership test."""
+class Tested(Struct, frozen=True):
+    """What the report says of a model's membership test, and the release that says it."""
+
+    words: str
+    release: Release | None
+
+
+def report(fit: Fit, part: Part, made: Any, question: str, units: int, tested: Tested, desk: Desk) -> str:
+    """The card of `made`, which is what leaves of a model, by the release that answers `question`."""
     policy = desk.policy
     classes = getattr(part.model, "classes_", ())
-    lines = [
-        f"# {type(part.model).__name__}",
-        "",
-        f"{describe(fit)}.",
-        "",
-        f"- Room: {desk.room.name}, policy {policy.preset}, version {policy_version(policy)}, cleanroom-kernel "
-        f"{version('cleanroom-kernel')}.",
-        f"- Training rows: of {band(units)} {desk.room.unit_name}s.",
-        f"- Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
-        *([f"- Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
-        *(f"- {sentence}" for sentence in _scores(fit, part, desk)),
-        f"- {membership}",
-        f"- Learned numbers in the file: {part.size}, {parameter_precision(policy)}"
-        + ("; only digits that no single patient decides." if policy.influence_rounding else "."),
-        "- The file was rebuilt from these numbers. The model that was scored in the room is the one before rounding, "
-        "so predictions may differ in their last digits.",
-        "- Findings: none that stands in the way of a release.",
-        *(f"- {note}" for note in part.all_notes),
-        "",
-        "It was judged by the rules for models (room.policy()): enough patients for each learned number, none of them "
-        "decisive, and no part that keeps rows or single values.",
-    ]
-    return "\n".join(lines) + "\n"
+    scores = _scores(fit, part, desk)
+    within = [one for one in (tested.release, *scores.releases) if one is not None]
+    card = Card(made, model_diagram=False, template={}, trusted=[])
+    name = type(part.model).__name__
+    card.add(
+        folded=False,
+        **{
+            name: f"{describe(fit)}.",
+            f"{name}/Training data": _listed(
+                f"Room: {desk.room.name}.",
+                f"Training rows: of {band(units)} {desk.room.unit_name}s.",
+                f"Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
+                *([f"Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
+            ),
+            f"{name}/Evaluation": _listed(scores.words, tested.words),
+            f"{name}/Disclosure control": _listed(
+                f"Policy {policy.preset}, version {policy_version(policy)}, cleanroom-kernel "
+                f"{version('cleanroom-kernel')}.",
+                f"Learned numbers in the file: {part.size}, {parameter_precision(policy)}"
+                + ("; only digits that no single patient decides." if policy.influence_rounding else "."),
+                "The file was rebuilt from these numbers. The model that was scored in the room is the one before "
+                "rounding, so predictions may differ in their last digits.",
+                "Findings: none that stands in the way of a release.",
+                *part.all_notes,
+                "It was judged by the rules for models (room.policy()): enough patients for each learned number, none "
+                "of them decisive, and no part that keeps rows or single values.",
+            ),
+            f"{name}/Release": _listed(
+                f"Question {question}. Its receipt lies beside the file, and `cleanroom verify` checks both.",
+                *(f"Receipt {one.receipt.number}: {one.receipt.title}." for one in within),
+            ),
+        },
+    )
+    card.add_hyperparams(section=f"{name}/Hyperparameters")
+    written: str = card.render()
+    return written.strip() + "\n"
+
+
+def _listed(*sentences: str) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def policy_version(policy: PolicySnapshot) -> str:
@@ -77,21 +103,29 @@ def with_card(content: bytes, card: str) -> bytes:
 
 
 # -- train and test ---------------------------------------------------------------------------------------------------
-def _scores(fit: Fit, part: Part, desk: Desk) -> list[str]:
+class _Scores(Struct, frozen=True):
+    words: str
+    releases: tuple[Release, ...] = ()
+
+
+def _scores(fit: Fit, part: Part, desk: Desk) -> _Scores:
     """How well it does on the rows it was fitted to and on those its split held out, if both may be told."""
     held_out = other_side(fit.over)
     if held_out is None or fit.task not in (Task.CLASSIFY, Task.REGRESS):
-        return ["Train and test: it was not fitted to the training side of a split, so nothing was held out from it."]
+        return _Scores("Train and test: it was not fitted to the training side of a split, so nothing was held out.")
     sides = [rows for rows in (fit.over, held_out) if _is_large(rows, desk)]
     found = [answer_metric(_metric(fit, part, rows), desk) for rows in sides]
-    desk.beside += [answer for answer in found if isinstance(answer, Release)]
+    releases = tuple(answer for answer in found if isinstance(answer, Release))
+    desk.beside += releases
     values = [answer.payload.values[0][0] for answer in found if _is_number(answer)]
     if len(values) < 2:
-        return ["Train and test: the policy does not show both scores."]
+        return _Scores("Train and test: the policy does not show both scores.", releases)
     train, test = values
     name = _metric(fit, part, fit.over).score.value
     gap = f"a gap of {train - test:.2g}"
-    return [f"Train and test: {name} {train:.4g} on the training rows, {test:.4g} on those held out, {gap}."]
+    return _Scores(
+        f"Train and test: {name} {train:.4g} on the training rows, {test:.4g} on those held out, {gap}.", releases
+    )
 
 
 def _is_number(answer: Any) -> bool:

@@ -51,11 +51,12 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from support.learning import desk_of, fit_of, sides
 from support.rooms import Room, people
 
+from cleanroom_kernel.disclosure.words import band
 from cleanroom_kernel.plan.models import Inspect, Task
 from cleanroom_kernel.plan.schema import Column, DType
 from cleanroom_kernel.protocol.release import Refusal, Release
 from cleanroom_kernel.vault.answers import answer
-from cleanroom_kernel.vault.export import export
+from cleanroom_kernel.vault.export import export, question_of
 from cleanroom_kernel.vault.reporting import policy_version
 
 NUMBERS = ("age", "cost", "pressure")
@@ -280,6 +281,29 @@ def test_a_report_tells_train_and_test_and_lies_in_the_file(desk):
     assert f"version {policy_version(desk.policy)}" in artifact.report
     with zipfile.ZipFile(io.BytesIO(artifact.content)) as file:
         assert file.read("README.md").decode() == artifact.report
+
+
+def test_a_card_says_what_was_released_and_from_whom_and_how_it_was_made(desk):
+    train, _ = sides(desk.room_table)
+    fit = fit_of(train, make_pipeline(StandardScaler(), LogisticRegression(C=0.5)), NUMBERS, "hiv")
+    start = len(desk.beside)
+    report = export(fit, "model.skops", desk).payload.report
+    sections = re.findall(r"^## (.*)$", report, re.MULTILINE)
+    assert sections == ["Training data", "Evaluation", "Disclosure control", "Release", "Hyperparameters"]
+    assert f"Question {question_of(fit, 'model.skops')[0]}." in report
+    assert re.search(r"logisticregression__C +\| +0.5", report)
+    assert f"of {band(4_500)} patients" in report
+    numbers = [int(number) for number in re.findall(r"^- Receipt (\d+):", report, re.MULTILINE)]
+    assert numbers == [release.receipt.number for release in desk.beside[start:]]
+    strict = desk.policy.membership_limit < 1
+    assert ("membership test of" in report) == strict
+    assert len(numbers) == (3 if strict else 2)
+
+
+def test_a_scaler_has_no_truth_that_a_patient_could_be_known_by(desk):
+    model, features, target, task = MODELS["StandardScaler"]
+    report = export(fit_of(desk.room_table, model, features, target, task), "m.skops", desk).payload.report
+    assert "Membership test: none" in report
 
 
 def test_a_model_of_all_rows_has_nothing_held_out(desk):
