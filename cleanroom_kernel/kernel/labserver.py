@@ -30,6 +30,7 @@ PROXY_MODULE = "cleanroom_kernel.kernel"  # what the kernels of ours run
 
 _KERNEL = r"([0-9a-f]+(?:-[0-9a-f]+){4})"
 _SESSION = re.compile(r"[0-9a-f]{32}")
+_OF_EXPERT = ("requests", "budget")  # not of one session
 _TURNED_AWAY = (Problem.UNKNOWN_TOKEN, Problem.REVOKED)
 _MOST_INVITATION = 4096
 
@@ -190,7 +191,7 @@ class FromRoom(Handler):
         try:
             if connection is None:
                 raise Unanswered(Problem.NOT_CONNECTED, WORDS[Problem.NOT_CONNECTED].text)
-            path = "/api/requests" if what == "requests" else f"/api/kernels/{session}/{what}"
+            path = f"/api/{what}" if what in _OF_EXPERT else f"/api/kernels/{session}/{what}"
             content = await self.rooms.ask(connection, path)
         except Unanswered as unanswered:
             if unanswered.problem is Problem.NOT_PASSED_ON:
@@ -218,7 +219,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
         [
             (url_path_join(base, "cleanroom", "connections"), Connections),
             (url_path_join(base, "cleanroom", "kernels", _KERNEL), KernelStates),
-            (url_path_join(base, "cleanroom", "kernels", _KERNEL, "(receipts|room|requests)"), FromRoom),
+            (url_path_join(base, "cleanroom", "kernels", _KERNEL, "(receipts|room|requests|budget)"), FromRoom),
             *ownerlab.handlers(base),
         ],
     )

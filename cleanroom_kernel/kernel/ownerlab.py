@@ -31,6 +31,7 @@ PASSED_ON: tuple[tuple[str, str], ...] = (
     ("GET", "requests/[0-9]{1,15}"),
     ("POST", "requests/[0-9]{1,15}"),
     ("GET", "ledger"),
+    ("GET", "ledger/[0-9]{1,15}"),
     ("GET", "policy"),
     ("POST", "policy"),
     ("GET", "rehearsal"),

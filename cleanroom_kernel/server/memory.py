@@ -5,9 +5,11 @@ Promise: where a control group allows the server less than the machine has, that
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-_MEMINFO = Path("/proc/meminfo")
+_PROCESSES = Path("/proc")
+_MEMINFO = _PROCESSES / "meminfo"
 _GROUP = Path("/sys/fs/cgroup")  # this process's own, where a container has mounted it; else the machine's
 
 
@@ -22,6 +24,38 @@ def available(meminfo: Path = _MEMINFO, group: Path = _GROUP) -> int:
     free = _of(meminfo, "MemAvailable")
     allowed, used = _number(group / "memory.max"), _number(group / "memory.current")
     return free if allowed is None or used is None else min(free, max(allowed - used + _cache(group), 0))
+
+
+def held_by(groups: Iterable[Iterable[int]], processes: Path = _PROCESSES) -> list[int]:
+    """For each group of processes: bytes that they and all that they started have to themselves. Files that are mapped,
+    such as the prepared tables, are the room's and do not count. A process that ends meanwhile has none.
+    """
+    facts = {int(path.name): _facts(path / "status") for path in processes.iterdir() if path.name.isdecimal()}
+    children: dict[int, list[int]] = {}
+    for pid, (parent, _) in facts.items():
+        children.setdefault(parent, []).append(pid)
+    return [sum(facts[pid][1] for pid in _with_descendants(group, children) if pid in facts) for group in groups]
+
+
+def _with_descendants(group: Iterable[int], children: Mapping[int, list[int]]) -> set[int]:
+    waiting, found = list(group), set[int]()
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return found
+
+
+def _facts(status: Path) -> tuple[int, int]:
+    """Parent and own bytes of a process."""
+    try:
+        lines = status.read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0, 0
+    found = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    own = found.get("RssAnon")
+    return int(found["PPid"][0]), int(own[0]) * 1024 if own else 0
 
 
 def _cache(group: Path) -> int:

@@ -6,6 +6,7 @@ numbers of the data only as they were released, and as previews of requests (`re
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from cleanroom_kernel.audit import Ending, Entry, Verification
 from cleanroom_kernel.plan.schema import RoomSchema
 from cleanroom_kernel.protocol.airlock import Terms
 from cleanroom_kernel.protocol.policy import Rulebook
-from cleanroom_kernel.server import auth, policies, reviewing
+from cleanroom_kernel.server import auth, memory, policies, reviewing
 from cleanroom_kernel.server.address import Address
 from cleanroom_kernel.server.app import Door, Handler, Nothing
 from cleanroom_kernel.server.policies import Policies
@@ -43,7 +44,7 @@ class AuditPage(Struct, frozen=True):
 
 
 class Live(Struct, frozen=True):
-    """A session that runs. `running` is the code of the cell that it is at."""
+    """A session that runs. `running` is the code of the cell that it is at; `memory`: bytes of its processes."""
 
     id: str
     expert: str
@@ -55,6 +56,7 @@ class Live(Struct, frozen=True):
     connections: int
     tier: str
     receipts: int
+    memory: int
 
 
 class Left(Struct, frozen=True):
@@ -76,6 +78,13 @@ class Left(Struct, frozen=True):
     precision: str
     policy: str
     chain: str
+
+
+class LeftInFull(Struct, frozen=True):
+    """A release and the code of the cell that asked; "" where no cell did, or it was too long ago."""
+
+    left: Left
+    code: str
 
 
 class LedgerPage(Struct, frozen=True):
@@ -151,8 +160,10 @@ class OwnerHandler(Handler):
 
 
 class OwnerSessions(OwnerHandler):
-    def get(self) -> None:
-        self.send([live(session) for session in self.sessions])
+    async def get(self) -> None:
+        sessions = list(self.sessions)
+        held = await asyncio.to_thread(memory.held_by, [session.pids for session in sessions])
+        self.send([live(session, own) for session, own in zip(sessions, held, strict=True)])
 
 
 class OwnerSession(OwnerHandler):
@@ -181,6 +192,14 @@ class OwnerLedger(OwnerHandler):
     async def get(self) -> None:
         since, verified = self.number("since", 0), bool(self.number("verify", 0))
         self.send(await self.door.auditor.look(lambda connection: ledger(connection, since, verified=verified)))
+
+
+class OwnerRelease(OwnerHandler):
+    async def get(self, sequence: str) -> None:
+        found = await self.door.auditor.look(lambda connection: in_full(connection, int(sequence)))
+        if found is None:
+            raise web.HTTPError(404)
+        self.send(found)
 
 
 class OwnerExperts(OwnerHandler):
@@ -232,12 +251,20 @@ def ledger(connection: sa.Connection, since: int, *, verified: bool) -> LedgerPa
     return LedgerPage(entries, audit.verify(connection) if verified else None)
 
 
+def in_full(connection: sa.Connection, sequence: int) -> LeftInFull | None:
+    """The release that an entry of the audit log records; None for another entry."""
+    found = next(iter(audit.entries(connection, sequence - 1, 1)), None)
+    if found is None or found.sequence != sequence or not isinstance(found.event, audit.Released):
+        return None
+    return LeftInFull(left(found), audit.code_of(connection, found.event.session, found.event.cell))
+
+
 def left(entry: Entry) -> Left:
     assert isinstance(entry.event, audit.Released), "a release"
     return Left(sequence=entry.sequence, time=entry.time, chain=entry.chain, **msgspec.structs.asdict(entry.event))
 
 
-def live(session: Session) -> Live:
+def live(session: Session, held: int) -> Live:
     return Live(
         id=session.id,
         expert=session.identity.name,
@@ -249,6 +276,7 @@ def live(session: Session) -> Live:
         connections=len(session.sockets),
         tier=session.tier,
         receipts=len(session.receipts),
+        memory=held,
     )
 
 
@@ -262,6 +290,7 @@ def make(door: Door, sessions: Sessions, facts: RoomFacts) -> web.Application:
             (rf"{session}/interrupt", OwnerInterrupt),
             (r"/owner/api/audit", OwnerAudit),
             (r"/owner/api/ledger", OwnerLedger),
+            (r"/owner/api/ledger/([0-9]{1,15})", OwnerRelease),
             (r"/owner/api/experts", OwnerExperts),
             (r"/owner/api/experts/revoke", OwnerRevocation),
             *reviewing.ROUTES,

@@ -137,6 +137,11 @@ class Pair:
         except OSError as error:  # it is gone, which is said of itself, or has not listened for a long time
             log.info("an interpreter takes no new vault: %r", error)
 
+    @property
+    def pids(self) -> list[int]:
+        interpreter = [] if self._interpreter is None else [self._interpreter.process.popen.pid]
+        return [*interpreter, *self._vault.pids]
+
     # -- to the processes ---------------------------------------------------------------------------------------------
     def send(self, channel: str, parts: Sequence[bytes]) -> None:
         self._links[channel].send(self._signer.close(parts))

@@ -137,7 +137,7 @@ class PolicyHandler(Handler):
         """The valid draft that was sent; None, and the answer is given, for one that is not."""
         try:
             draft = msgspec.json.decode(self.request.body, type=PolicyDraft)
-        except msgspec.DecodeError:
+        except ValueError:  # not only DecodeError: text that is no UTF-8
             raise web.HTTPError(400) from None
         wrong = self.rulebook.wrong(draft.settings)
         if not wrong:

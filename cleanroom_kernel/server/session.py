@@ -147,6 +147,11 @@ class Session:
         """The code of the cell that runs; "" where none does."""
         return next((request.cell.code for request in self._book.running() if request.cell is not None), "")
 
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes."""
+        return [] if self._pair is None else self._pair.pids
+
     def interrupt(self) -> None:
         """As the expert's own interrupt, by the owner."""
         self._interrupts.ask()

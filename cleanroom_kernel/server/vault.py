@@ -87,6 +87,12 @@ class Vault:
             log.error("a vault did not start: %r", error)
             raise StartFailed("the vault did not start") from error
 
+    @property
+    def pids(self) -> list[int]:
+        """Of it and its workers, as far as they run."""
+        own = [] if self._process is None else [self._process.process.popen.pid]
+        return [*own, *self._workers.pids, *self._jobs.pids, *self._rows.pids]
+
     def send(self, message: ServerMessage) -> None:
         if self._line is not None:
             self._line.send(message)

@@ -49,6 +49,10 @@ class Workers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def pids(self) -> list[int]:
+        return [] if self._worker is None else [self._worker.process.popen.pid]
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -7,7 +7,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { isReceipt } from './findings';
-import { Invitation, KernelState, Receipt, SavedConnection, Standing, Welcome } from './protocol';
+import { Invitation, KernelState, Receipt, SavedConnection, Spent, Standing, Welcome } from './protocol';
 
 export interface IClient {
   /** What a running kernel is connected to. */
@@ -18,6 +18,8 @@ export interface IClient {
   description(kernel: string): Promise<Welcome | null>;
   /** How the requests of the kernel's expert stand with the owner. */
   requests(kernel: string): Promise<readonly Standing[]>;
+  /** What the kernel's expert has had, over all sessions; null from a server that does not tell. */
+  budget(kernel: string): Promise<Spent | null>;
   /** Save a pasted invitation as a connection. The error's message is for the expert. */
   connect(invitation: Invitation): Promise<SavedConnection>;
 }
@@ -41,6 +43,10 @@ export class Client implements IClient {
   async requests(kernel: string): Promise<readonly Standing[]> {
     const answer = await this.request(`kernels/${kernel}/requests`);
     return Array.isArray(answer) ? (answer as Standing[]) : [];
+  }
+
+  async budget(kernel: string): Promise<Spent | null> {
+    return (await this.request(`kernels/${kernel}/budget`)) as Spent | null;
   }
 
   async connect(invitation: Invitation): Promise<SavedConnection> {

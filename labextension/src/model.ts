@@ -13,7 +13,15 @@ import { ICleanRoom, IDenied, IRoomState } from './tokens';
 
 const SOON_MS = 500;
 
-const NOTHING: IRoomState = { kernel: null, description: null, receipts: [], denied: [], requests: [], failure: '' };
+const NOTHING: IRoomState = {
+  kernel: null,
+  description: null,
+  receipts: [],
+  denied: [],
+  requests: [],
+  budget: null,
+  failure: ''
+};
 
 export class RoomModel implements ICleanRoom {
   constructor(private readonly client: IClient) {}
@@ -92,13 +100,14 @@ export class RoomModel implements ICleanRoom {
     if (session === null) {
       return;
     }
-    const [receipts, description, requests] = await Promise.all([
+    const [receipts, description, requests, budget] = await Promise.all([
       session.receipts > this._state.receipts.length ? this.client.receipts(followed) : [],
-      this._state.description ?? this.client.description(followed),
-      this.client.requests(followed)
+      this.client.description(followed), // its owner may have saved another policy
+      this.client.requests(followed),
+      this.client.budget(followed)
     ]);
     if (followed === this._followed && this._state.kernel?.session?.id === session.id) {
-      this._set({ ...this._state, description, requests, receipts: merged(this._state.receipts, receipts) });
+      this._set({ ...this._state, description, requests, budget, receipts: merged(this._state.receipts, receipts) });
     }
   }
 

@@ -60,6 +60,7 @@ export class OwnerPanel extends ReactWidget {
         await this.model.end(session);
       }
     },
+    open: sequence => void this.model.open(sequence),
     verify: () => void this.model.verify(),
     save: () => download('clean-room-ledger.csv', csv(this.model.state.ledger)),
     invite: name => void this.model.invite(name),

@@ -9,6 +9,7 @@ import {
   Examined,
   Invited,
   LedgerPage,
+  LeftInFull,
   Live,
   NewInvitation,
   OwnerRoom,
@@ -32,6 +33,8 @@ export interface IOwnerClient {
   decide(request: number, decision: Decision, comment: string): Promise<Request>;
   /** What left after entry `since` of the audit log. */
   ledger(since: number, verify: boolean): Promise<LedgerPage>;
+  /** One release, by its entry in the audit log, with the code of its cell. */
+  release(sequence: number): Promise<LeftInFull>;
   experts(): Promise<readonly Invited[]>;
   invite(name: string): Promise<NewInvitation>;
   revoke(name: string): Promise<void>;
@@ -87,6 +90,10 @@ export class OwnerClient implements IOwnerClient {
 
   async ledger(since: number, verify: boolean): Promise<LedgerPage> {
     return (await this.ask(`/ledger?since=${since}&verify=${Number(verify)}`)) as LedgerPage;
+  }
+
+  async release(sequence: number): Promise<LeftInFull> {
+    return (await this.ask(`/ledger/${sequence}`)) as LeftInFull;
   }
 
   async experts(): Promise<readonly Invited[]> {

@@ -6,7 +6,7 @@ import * as React from 'react';
 import { IOwnerState } from './ownermodel';
 import { IOwnerActions } from './ownerview';
 import { Live } from './protocol';
-import { clock, isolation, moment, sizes } from './words';
+import { clock, isolation, memory, moment, sizes } from './words';
 
 /** Releases in the stream. */
 const STREAM = 40;
@@ -33,6 +33,7 @@ export function LiveView(props: ISectionProps): JSX.Element {
               <th scope="col">Since</th>
               <th scope="col">Now</th>
               <th scope="col">Released</th>
+              <th scope="col">Memory</th>
               <th scope="col">Isolation</th>
               <th scope="col">
                 <span className="crk-Hidden">Actions</span>
@@ -79,6 +80,7 @@ function SessionRow(props: { session: Live; actions: IOwnerActions }): JSX.Eleme
         {session.connections === 0 && <div className="crk-Quiet">not connected</div>}
       </td>
       <td className="crk-Amount">{session.receipts}</td>
+      <td className="crk-Amount">{memory(session.memory)}</td>
       <td>{isolation(session.tier)}</td>
       <td className="crk-Actions">
         <button

@@ -13,6 +13,7 @@ import {
   Invited,
   Judged,
   Left,
+  LeftInFull,
   Live,
   NotValid,
   OwnerRoom,
@@ -36,6 +37,8 @@ export interface IOwnerState {
   /** In order. */
   readonly ledger: readonly Left[];
   readonly verification: Verification | null;
+  /** The release that is looked at. */
+  readonly release: LeftInFull | null;
   readonly experts: readonly Invited[];
   /** Null from a server that does not tell. */
   readonly policy: PolicyPage | null;
@@ -61,6 +64,7 @@ const NOTHING: IOwnerState = {
   examined: null,
   ledger: [],
   verification: null,
+  release: null,
   experts: [],
   policy: null,
   rehearsal: null,
@@ -175,6 +179,14 @@ export class OwnerModel {
       const page = await this.client.ledger(Number.MAX_SAFE_INTEGER, true);
       this._set({ verification: page.verification });
       return 'The chain was verified.';
+    });
+  }
+
+  /** Look at a release; null looks away. */
+  async open(sequence: number | null): Promise<void> {
+    await this._try(async () => {
+      this._set({ release: sequence === null ? null : await this.client.release(sequence) });
+      return '';
     });
   }
 

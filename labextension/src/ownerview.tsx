@@ -19,6 +19,7 @@ export interface IOwnerActions {
   interrupt(session: string): void;
   end(session: string, expert: string): void;
   verify(): void;
+  open(sequence: number | null): void;
   save(): void;
   invite(name: string): void;
   revoke(name: string): void;

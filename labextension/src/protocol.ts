@@ -200,7 +200,13 @@ export interface Left {
   readonly chain: string;
 }
 
-/** A session that runs. `running` is the code of the cell that it is at. */
+/** A release and the code of the cell that asked; "" where no cell did, or it was too long ago. */
+export interface LeftInFull {
+  readonly left: Left;
+  readonly code: string;
+}
+
+/** A session that runs. `running` is the code of the cell that it is at; `memory`: bytes of its processes. */
 export interface Live {
   readonly id: string;
   readonly expert: string;
@@ -212,6 +218,7 @@ export interface Live {
   readonly connections: number;
   readonly tier: string;
   readonly receipts: number;
+  readonly memory: number;
 }
 
 /** A table of a job's result. Columns of text and flags are its keys, whether they tell rows apart or not. */
@@ -447,6 +454,13 @@ export interface Setting {
   readonly name: string;
   readonly value: boolean | number | number | string;
   readonly help: string;
+}
+
+/** In the last `days`, over all sessions of an expert. */
+export interface Spent {
+  readonly denials: number;
+  readonly suppressed_cells: number;
+  readonly days: number;
 }
 
 /** A request of one's own. `comment` is the last that a checker wrote; times are UTC, ISO 8601. `job` is the name of */

@@ -5,7 +5,7 @@ import { Token } from '@lumino/coreutils';
 import { ISignal } from '@lumino/signaling';
 
 import { IFindings } from './findings';
-import { KernelState, Receipt, Standing, Welcome } from './protocol';
+import { KernelState, Receipt, Spent, Standing, Welcome } from './protocol';
 
 /** A question of this session that was not answered. */
 export interface IDenied {
@@ -28,6 +28,8 @@ export interface IRoomState {
   readonly denied: readonly IDenied[];
   /** To the owner, of all sessions; the newest first. */
   readonly requests: readonly Standing[];
+  /** Over all sessions; null from a server that does not tell. */
+  readonly budget: Spent | null;
   /** Why this Jupyter server could not be asked; empty when it could. */
   readonly failure: string;
 }

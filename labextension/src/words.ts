@@ -150,3 +150,9 @@ export function moment(time: string): string {
   const when = new Date(time);
   return Number.isNaN(when.getTime()) ? '' : when.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
+
+/** "1.4 GB", "380 MB". */
+export function memory(bytes: number): string {
+  const gigabytes = bytes / 2 ** 30;
+  return gigabytes >= 1 ? `${gigabytes.toFixed(1)} GB` : `${Math.round(bytes / 2 ** 20)} MB`;
+}

@@ -114,12 +114,14 @@ def test_a_withheld_answer_is_asked_for_approved_by_the_owner_and_arrives(room, 
     request.locator(".crk-State", has_text="asked").wait_for()
     request.locator("summary").click()
     assert REASON in request.inner_text()
+    panel.get_by_text("1 of 60 withheld answers in 30 days").wait_for()
     picture(expert, "expert-asked")
 
     # The owner sees who is there, the reason, the findings and the numbers, in every theme, and approves.
     live = tab(owner, "Live")
     live.get_by_role("rowheader", name=re.compile("^ada")).wait_for()
     live.locator(".crk-Stream li", has_text="mean of los_days by department").wait_for()
+    assert re.search(r"\d+ MB|\d\.\d GB", live.get_by_role("row").filter(has_text="ada").inner_text())
     for theme in THEMES:
         themed(owner, theme)
         picture(owner, f"owner-live-{theme.replace(' ', '-').lower()}")
@@ -157,6 +159,10 @@ def test_a_withheld_answer_is_asked_for_approved_by_the_owner_and_arrives(room, 
     row = ledger.locator("tbody tr", has_text="on request")
     row.wait_for()
     assert ledger.locator("tbody tr").count() == 1
+    row.get_by_role("button", name=re.compile("^mean of los_days")).click()
+    evidence = ledger.get_by_role("region", name=re.compile("^Release "))
+    evidence.get_by_text("request.result()").or_(evidence.get_by_text(".result()")).first.wait_for()
+    assert "airlock: withheld by the rules" in evidence.inner_text()
     ledger.get_by_role("button", name="Verify again").click()
     ledger.get_by_text("chain verified").wait_for()
     with owner.expect_download() as downloading:

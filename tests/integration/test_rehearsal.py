@@ -68,6 +68,14 @@ def test_the_owners_command_says_what_a_draft_would_change_and_writes_it_down(ro
     assert "rehearsal ended: by olga, ending done, questions 2, judged 2, passes 1" in log(room)
 
 
+def test_a_release_opens_the_code_of_the_cell_that_asked(room, expert, owner):
+    (first, *_) = owner("GET", "ledger")[1]["entries"]
+    status, found = owner("GET", f"ledger/{first['sequence']}")
+    assert (status, found["left"], found["code"]) == (200, first, BY_DEPARTMENT)
+    assert owner("GET", "ledger/1")[0] == 404  # that entry is no release
+    assert owner("GET", "ledger/999999")[0] == 404
+
+
 def test_nothing_of_a_rehearsal_reaches_the_ledger_or_the_expert(room, expert):
     before = len(expert.value("print(len(room.receipts))"))
     draft = room.base / "draft.py"

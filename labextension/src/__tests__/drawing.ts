@@ -28,3 +28,11 @@ export function write(input: HTMLInputElement | HTMLTextAreaElement, text: strin
 export function button(node: HTMLElement, text: string): HTMLButtonElement | undefined {
   return [...node.querySelectorAll('button')].find(one => one.textContent!.startsWith(text));
 }
+
+export function select(input: Element, value: string): void {
+  const set = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value')!.set!;
+  act(() => {
+    set.call(input, value);
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+  });
+}

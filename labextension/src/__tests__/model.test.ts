@@ -30,6 +30,9 @@ class Fake implements IClient {
     return WELCOME;
   }
 
+  async budget() {
+    return { denials: 1, suppressed_cells: 2, days: 30 };
+  }
   async requests(): Promise<[]> {
     return [];
   }

@@ -7,7 +7,8 @@ import { IOwnerState, OwnerModel } from '../ownermodel';
 import { ExaminedView } from '../ownerrequests';
 import { IOwnerActions, OwnerView } from '../ownerview';
 import { Decision, Examined, Left, LedgerPage, PolicyPage, Request } from '../protocol';
-import { button, click, drawn, press, write } from './drawing';
+import { buckets } from '../timeline';
+import { button, click, drawn, press, select, write } from './drawing';
 import { POLICY, REHEARSED } from './samples';
 
 const REQUEST: Request = {
@@ -105,6 +106,9 @@ class Fake implements IOwnerClient {
     const entries = this.entries.filter(entry => entry.sequence > since);
     return { entries, verification: verify ? WHOLE : null };
   }
+  async release(sequence: number) {
+    return { left: left({ sequence }), code: 'patients.age.mean()' };
+  }
   async experts() {
     return [];
   }
@@ -134,6 +138,7 @@ const ACTIONS: IOwnerActions = {
   interrupt: () => {},
   end: () => {},
   verify: () => {},
+  open: () => {},
   save: () => {},
   invite: () => {},
   revoke: () => {},
@@ -249,6 +254,60 @@ describe('view', () => {
     expect(node.querySelectorAll('tbody tr')).toHaveLength(1);
     write(node.querySelector('input')!, 'bob 4322');
     expect(node.querySelectorAll('tbody tr')).toHaveLength(0);
+  });
+
+  test('releases are narrowed by expert, table and rule', () => {
+    const ledger = [
+      left({ sequence: 1, title: 'mean of age — patients', expert: 'ada', rules: ['C1: enough'] }),
+      left({ sequence: 2, title: 'rows by patients_id — labs, filtered', expert: 'bob', rules: ['C1: enough', 'C13: others'] })
+    ];
+    const schema = { tables: [{ name: 'patients' }, { name: 'labs' }] };
+    const room = { ...state.room, schema } as unknown as IOwnerState['room'];
+    const node = drawn(<LedgerView state={{ ...state, ledger, room }} actions={ACTIONS} />);
+    const rows = () => [...node.querySelectorAll('tbody tr th')].map(cell => cell.textContent);
+    const narrow = (label: string, value: string) => select(node.querySelector(`[aria-label=${label}]`)!, value);
+    narrow('Table', 'patients');
+    expect(rows()).toEqual(['ada']);
+    narrow('Table', 'labs');
+    expect(rows()).toEqual(['bob']);
+    narrow('Table', '');
+    narrow('Rule', 'C13');
+    expect(rows()).toEqual(['bob']);
+    narrow('Expert', 'ada');
+    expect(rows()).toEqual([]);
+  });
+
+  test('a release opens its rules and the code of its cell', async () => {
+    const model = new OwnerModel(new Fake());
+    const opened: (number | null)[] = [];
+    await model.open(5);
+    const props = { ...state, ledger: [left({ sequence: 5 })] };
+    const open = (sequence: number | null) => opened.push(sequence);
+    const closed = drawn(<LedgerView state={props} actions={{ ...ACTIONS, open }} />);
+    expect(closed.querySelector('pre')).toBeNull();
+    click(button(closed, 'mean of age'));
+    const node = drawn(<LedgerView state={{ ...props, release: model.state.release }} actions={{ ...ACTIONS, open }} />);
+    expect(node.querySelector('pre')!.textContent).toBe('patients.age.mean()');
+    expect(node.querySelector('[aria-label="Release 1"]')!.textContent).toContain('C1: enough patients');
+    click(button(node, 'mean of age'));
+    expect(opened).toEqual([5, null]);
+  });
+
+  test('the timeline counts every release in its hour or its day, and a click narrows to one', () => {
+    const at = (time: string, sequence: number) => left({ time, sequence, number: sequence, cells: sequence });
+    const hours = buckets([at('2026-01-01T10:05:00Z', 1), at('2026-01-01T10:55:00Z', 2), at('2026-01-01T12:00:00Z', 3)]);
+    expect(hours.map(bucket => [bucket.releases, bucket.numbers])).toEqual([[2, 3], [0, 0], [1, 3]]);
+    const years = Array.from({ length: 730 }, (_, day) => at(new Date(Date.UTC(2024, 0, day + 1)).toISOString(), day + 1));
+    const found = buckets(years);
+    expect(found.length).toBeLessThanOrEqual(91);
+    expect(found.reduce((sum, bucket) => sum + bucket.releases, 0)).toBe(730);
+    expect(buckets([])).toEqual([]);
+    const ledger = [at('2026-01-01T10:05:00Z', 1), at('2026-01-05T10:00:00Z', 2)];
+    const node = drawn(<LedgerView state={{ ...state, ledger }} actions={ACTIONS} />);
+    click(node.querySelector('svg g'));
+    expect(node.querySelectorAll('tbody tr')).toHaveLength(1);
+    click(button(node, 'Jan'));
+    expect(node.querySelectorAll('tbody tr')).toHaveLength(2);
   });
 
   test('a broken chain is said loudly', () => {

@@ -6,7 +6,7 @@ import { IOwnerState, OwnerModel } from '../ownermodel';
 import { differences, parsed, PolicyView, valuesOf } from '../ownerpolicy';
 import { cells, isOf, RehearsalView } from '../ownerrehearsal';
 import { IOwnerActions } from '../ownerview';
-import { button, click, drawn, write } from './drawing';
+import { button, click, drawn, select, write } from './drawing';
 import { POLICY, REHEARSED } from './samples';
 
 const IN_FORCE = valuesOf(POLICY.form, POLICY.current);
@@ -28,14 +28,6 @@ function shown(more: Partial<IOwnerState> = {}) {
 }
 
 const input = (node: HTMLElement, name: string) => node.querySelector<HTMLInputElement>(`#crk-policy-${name}`)!;
-
-function choose(select: Element, value: string) {
-  const set = Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value')!.set!;
-  React.act(() => {
-    set.call(select, value);
-    select.dispatchEvent(new Event('change', { bubbles: true }));
-  });
-}
 
 test('every setting stands with its help and its value in force', () => {
   const { node } = shown();
@@ -64,7 +56,7 @@ test('what would change is listed, and sent as numbers in place of the policy th
 
 test('a preset is a whole new draft', () => {
   const { node } = shown();
-  choose(input(node, 'preset'), 'strict');
+  select(input(node, 'preset'), 'strict');
   expect(input(node, 'minimum_units').value).toBe('20');
   expect(input(node, 'dominance_share').value).toBe('0.85');
 });

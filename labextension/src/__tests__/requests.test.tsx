@@ -81,7 +81,7 @@ test('an approved request offers its value, a returned one its comment, as text'
   expect([...node.querySelectorAll('button')].filter(one => one.textContent === 'Go to its cell')).toHaveLength(1);
 });
 
-test('the budget counts what this session had, beside what the policy allows', () => {
+test('the budget counts what this session had, and what all sessions had of what the policy allows', () => {
   const settings = [
     { name: 'denials', value: 60, help: '' },
     { name: 'suppressed_cells', value: 3000, help: '' }
@@ -92,10 +92,16 @@ test('the budget counts what this session had, beside what the policy allows', (
     receipts: [receipt({ cells: 5, suppressed: 2 }), receipt({ number: 2, output_class: 'model', cells: 0 })],
     denied: [{ request: 'r', time: '', kind: 'withheld' as const, rule: 'policy', times: 3, questions: [] }],
     requests: [],
+    budget: { denials: 50, suppressed_cells: 12, days: 30 },
     failure: ''
   };
-  const text = drawn(<BudgetView state={state} />).textContent!;
+  const node = drawn(<BudgetView state={state} />);
+  const text = node.textContent!;
   expect(text).toContain('Numbers5');
   expect(text).toContain('Withheld3');
-  expect(text).toContain('60 withheld answers and 3,000 suppressed cells');
+  expect(text).toContain('50 of 60 withheld answers in 30 days');
+  expect(text).toContain('12 of 3,000 suppressed cells');
+  const [denials, cells] = [...node.querySelectorAll<HTMLElement>('.crk-Used')];
+  expect([denials.dataset.level, cells.dataset.level]).toEqual(['low', undefined]);
+  expect(drawn(<BudgetView state={{ ...state, budget: null }} />).querySelector('.crk-Used')).toBeNull();
 });

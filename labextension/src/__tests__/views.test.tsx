@@ -36,6 +36,7 @@ const state = (more: Partial<IRoomState>): IRoomState => ({
   receipts: [],
   denied: [],
   requests: [],
+  budget: null,
   failure: '',
   ...more
 });

@@ -46,6 +46,7 @@ def test_the_owner_sees_sessions_experts_and_a_verified_log_and_can_end_a_sessio
         assert {"id": socket.session, "expert": "ivan", "tier": "none"}.items() <= {
             key: value for session in sessions if session["id"] == socket.session for key, value in session.items()
         }.items()
+        assert all(session["memory"] > 2**20 for session in sessions if session["id"] == socket.session)
         experts = await owner.get("/owner/api/experts")
         assert "ivan" in [known["name"] for known in experts]
         assert "digest" not in str(experts)

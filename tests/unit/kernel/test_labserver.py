@@ -204,10 +204,12 @@ def test_other_kernels_are_left_alone(jupyter):
     assert jupyter.ask(f"cleanroom/kernels/{NOBODY}")[0] == 404
 
 
-def test_an_experts_requests_come_as_the_room_sends_them(jupyter, room, kernel):
+def test_an_experts_requests_and_budget_come_as_the_room_sends_them(jupyter, room, kernel):
     jupyter.give_session(kernel, SESSION)
     room.answers["/api/requests"] = [{"number": 1}]
     assert jupyter.ask(f"cleanroom/kernels/{kernel}/requests") == (200, [{"number": 1}])
+    room.answers["/api/budget"] = {"denials": 3, "suppressed_cells": 1, "days": 30}
+    assert jupyter.ask(f"cleanroom/kernels/{kernel}/budget")[1]["denials"] == 3
 
 
 # -- the owner's half -------------------------------------------------------------------------------------------------

@@ -780,5 +780,83 @@ button.crk-Small.jp-mod-styled:disabled {
 .crk-Change[data-change='changes'] {
   border-color: var(--jp-warn-color1);
 }
+
+/* -- the ledger's picture, budgets -------------------------------------------------------------------------------- */
+.crk-Timeline {
+  margin: 0 0 10px;
+}
+
+.crk-Timeline svg {
+  display: block;
+  width: 100%;
+  height: 56px;
+  border-bottom: var(--jp-border-width) solid var(--jp-border-color1);
+}
+
+.crk-Timeline g {
+  cursor: pointer;
+}
+
+.crk-Timeline-place {
+  fill: transparent;
+}
+
+.crk-Timeline g:hover .crk-Timeline-place {
+  fill: var(--jp-layout-color2);
+}
+
+.crk-Timeline-bar {
+  fill: var(--jp-brand-color1);
+}
+
+.crk-Timeline-bar[data-chosen] {
+  fill: var(--jp-warn-color1);
+}
+
+.crk-Timeline figcaption {
+  display: flex;
+  justify-content: space-between;
+}
+
+.crk-Choice {
+  height: 26px;
+  background: var(--jp-input-background);
+  color: var(--jp-ui-font-color0);
+  font-size: var(--jp-ui-font-size1);
+}
+
+.crk-Evidence > td {
+  padding: 4px 16px 12px;
+  background: var(--jp-layout-color2);
+}
+
+.crk-Evidence .crk-Pre {
+  background: var(--jp-layout-color1);
+}
+
+.crk-Used {
+  margin: 6px 0;
+}
+
+.crk-Used-bar {
+  height: 6px;
+  margin-top: 2px;
+  border-radius: 3px;
+  background: var(--jp-layout-color3);
+  overflow: hidden;
+}
+
+.crk-Used-bar > div {
+  height: 100%;
+  background: var(--jp-brand-color1);
+}
+
+.crk-Used[data-level='low'] .crk-Used-bar > div {
+  background: var(--jp-warn-color1);
+}
+
+.crk-Used[data-level='spent'] .crk-Used-bar > div {
+  background: var(--jp-error-color1);
+}
 `,""]),o.d(e,{},{A:i})},646(r,e,o){var t=o(601),a=o.n(t),n=o(314),i=o.n(n),c=o(475),p=i()(a());p.i(c.A),p.push([r.id,`
 `,""]),o.d(e,{},{A:p})},314(r){r.exports=function(r){var e=[];return e.toString=function(){return this.map(function(e){var o="",t=void 0!==e[5];return e[4]&&(o+="@supports (".concat(e[4],") {")),e[2]&&(o+="@media ".concat(e[2]," {")),t&&(o+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),o+=r(e),t&&(o+="}"),e[2]&&(o+="}"),e[4]&&(o+="}"),o}).join("")},e.i=function(r,o,t,a,n){"string"==typeof r&&(r=[[null,r,void 0]]);var i={};if(t)for(var c=0;c<this.length;c++){var p=this[c][0];null!=p&&(i[p]=!0)}for(var l=0;l<r.length;l++){var d=[].concat(r[l]);t&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),e.push(d))}},e}},601(r){r.exports=function(r){return r[1]}},665(r,e,o){o.r(e);var t=o(72),a=o.n(t),n=o(825),i=o.n(n),c=o(659),p=o.n(c),l=o(56),d=o.n(l),s=o(540),u=o.n(s),f=o(113),g=o.n(f),x=o(646),k={};k.styleTagTransform=g(),k.setAttributes=d(),k.insert=p().bind(null,"head"),k.domAPI=i(),k.insertStyleElement=u(),a()(x.A,k);let h=x.A&&x.A.locals?x.A.locals:void 0;o.d(e,{},{default:h})},72(r){var e=[];function o(r){for(var o=-1,t=0;t<e.length;t++)if(e[t].identifier===r){o=t;break}return o}function t(r,t){for(var a={},n=[],i=0;i<r.length;i++){var c=r[i],p=t.base?c[0]+t.base:c[0],l=a[p]||0,d="".concat(p," ").concat(l);a[p]=l+1;var s=o(d),u={css:c[1],media:c[2],sourceMap:c[3],supports:c[4],layer:c[5]};if(-1!==s)e[s].references++,e[s].updater(u);else{var f=function(r,e){var o=e.domAPI(e);return o.update(r),function(e){e?(e.css!==r.css||e.media!==r.media||e.sourceMap!==r.sourceMap||e.supports!==r.supports||e.layer!==r.layer)&&o.update(r=e):o.remove()}}(u,t);t.byIndex=i,e.splice(i,0,{identifier:d,updater:f,references:1})}n.push(d)}return n}r.exports=function(r,a){var n=t(r=r||[],a=a||{});return function(r){r=r||[];for(var i=0;i<n.length;i++){var c=o(n[i]);e[c].references--}for(var p=t(r,a),l=0;l<n.length;l++){var d=o(n[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}n=p}}},659(r){var e={};r.exports=function(r,o){var t=function(r){if(void 0===e[r]){var o=document.querySelector(r);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(r){o=null}e[r]=o}return e[r]}(r);if(!t)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");t.appendChild(o)}},540(r){r.exports=function(r){var e=document.createElement("style");return r.setAttributes(e,r.attributes),r.insert(e,r.options),e}},56(r,e,o){r.exports=function(r){var e=o.nc;e&&r.setAttribute("nonce",e)}},825(r){r.exports=function(r){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=r.insertStyleElement(r);return{update:function(o){var t,a,n;t="",o.supports&&(t+="@supports (".concat(o.supports,") {")),o.media&&(t+="@media ".concat(o.media," {")),(a=void 0!==o.layer)&&(t+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),t+=o.css,a&&(t+="}"),o.media&&(t+="}"),o.supports&&(t+="}"),(n=o.sourceMap)&&"u">typeof btoa&&(t+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),r.styleTagTransform(t,e,r.options)},remove:function(){var r;null===(r=e).parentNode||r.parentNode.removeChild(r)}}}},113(r){r.exports=function(r,e){if(e.styleSheet)e.styleSheet.cssText=r;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(r))}}}}]);
