@@ -24,6 +24,7 @@ from cleanroom_kernel.disclosure.rehearsal import Approval, History, Past, compa
 from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.bases import Aggregate
 from cleanroom_kernel.plan.codec import decode
+from cleanroom_kernel.plan.expressions import RowFunction
 from cleanroom_kernel.plan.models import Fit
 from cleanroom_kernel.plan.nodes import PlanError, digest, postorder
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel, ChannelClosed
@@ -42,6 +43,7 @@ from cleanroom_kernel.vault.tables import RoomError, Tables, open_room
 
 LARGE = "its plan was too large to be kept"
 UNREADABLE = "it cannot be read any more: the schema has changed, or it used a table that its expert brought"
+CALLS = "it calls a function of its expert's for each row, which a rehearsal does not"
 UNSAID = "the audit log does not say what became of it"
 
 
@@ -124,6 +126,8 @@ class Draft:
             plan = decode(past.plan, self._desk.room, Aggregate)
         except PlanError:
             return UNREADABLE
+        if any(isinstance(node, RowFunction) for node in postorder(plan)):
+            return CALLS
         return plan, f"file of {describe(plan)}" if past.file is not None else describe(plan)
 
     def ask(self, past: Past, plan: Aggregate, names: Iterable[str]) -> tuple[Judgement, Payload | None]:
