@@ -9,9 +9,7 @@ Promise: what is told while a task goes on is the time and how many of its piece
 
 from __future__ import annotations
 
-import array
 import contextlib
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from cleanroom_kernel.protocol.release import Reason, Refusal
 from cleanroom_kernel.vault.handover import Done, Failed, Handover, Job, Lost, Step
 from cleanroom_kernel.vault.lines import Lines
 from cleanroom_kernel.vault.quietly import End, LearningFailed, TaskEnded
+from cleanroom_kernel.vault.supply import Supply
 from cleanroom_kernel.vault.tasks import OPERATIONS, Task, carry_out
 
 _TELL_SECONDS = 1.0  # before the first word of progress, and between words
@@ -48,9 +47,8 @@ class Workers:
 
     def __init__(self, lines: Lines, supply: socket.socket, limits: FitLimits, *, turns: bool = False) -> None:
         self._turns = turns
-        self._lines, self._supply, self._limits = lines, supply, limits
-        supply.setblocking(False)
-        self._asked = True  # a worker is on its way
+        self._lines, self._limits = lines, limits
+        self._supply = Supply(supply, self._wait, owed=1)  # a worker is on its way
         self._line: Handover | None = None
         self._started = self._told = 0.0
         self._operation = ""
@@ -58,8 +56,8 @@ class Workers:
 
     def summon(self) -> None:
         """Have a worker ready soon; one that is there is ended."""
-        if not self._asked:
-            self._asked = True
+        if not self._supply.owed:
+            self._supply.owed = 1
             self._lines.notify(WorkerWanted())
 
     def do(self, task: Task) -> Any:
@@ -114,25 +112,11 @@ class Workers:
     def _worker(self) -> Handover:
         if self._line is None:
             self.summon()
-            descriptor = self._supplied()
-            self._asked = False
+            descriptor = self._supply.next()
             if descriptor is None:
                 raise self._ended(End.NO_WORKER)
             self._line = Handover(socket.socket(fileno=descriptor), self._wait)
         return self._line
-
-    def _supplied(self) -> int | None:
-        """The server's next word on this line: a byte, and with it a worker's line if one could be started."""
-        while True:
-            self._wait(self._supply, select.POLLIN)
-            descriptors = array.array("i")
-            try:
-                _, found, _, _ = self._supply.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
-            except BlockingIOError:
-                continue
-            for _, _, data in found:
-                descriptors.frombytes(data)
-            return descriptors[0] if descriptors else None
 
     def _replace(self) -> None:
         if self._line is not None:

@@ -7,10 +7,8 @@ over, whatever the outcome.
 
 from __future__ import annotations
 
-import array
 import enum
 import math
-import os
 import select
 import socket
 import time
@@ -22,6 +20,7 @@ from cleanroom_kernel.protocol.channel import BadFrame, Channel, ChannelClosed, 
 from cleanroom_kernel.protocol.jobs import MOST_RESULT, FromJob, JobLimits, Piece, Run, ToJob
 from cleanroom_kernel.protocol.messages import JobOver, JobWanted, Progress
 from cleanroom_kernel.vault.lines import Lines
+from cleanroom_kernel.vault.supply import Supply
 
 _TELL_SECONDS = 1.0
 _CHUNK = 4 << 20
@@ -47,20 +46,18 @@ class JobRunner:
     """`supply` is the line on which the server gives lines to jobs' processes. `key` is the room's."""
 
     def __init__(self, lines: Lines, supply: socket.socket, limits: JobLimits, key: bytes) -> None:
-        self._lines, self._supply = lines, supply
+        self._lines, self._supply = lines, Supply(supply, self._wait)
         self.limits, self.key = limits, key
-        supply.setblocking(False)
         self._started = self._told = 0.0
-        self._owed = 0  # answers on the line of supply that are to come
 
     def run(self, pieces: Iterable[Piece], run: Run) -> FromJob:
         """What the job's process answers. Raises JobEnded."""
         self._started = self._told = time.monotonic()
         self._lines.notify(JobWanted())
-        self._owed += 1
+        self._supply.owed += 1
         line: socket.socket | None = None
         try:
-            descriptor = self._supplied()
+            descriptor = self._supply.next()
             if descriptor is None:
                 raise JobEnded(End.NO_PROCESS)
             line = socket.socket(fileno=descriptor)
@@ -73,25 +70,6 @@ class JobRunner:
             if line is not None:
                 line.close()
             self._lines.notify(JobOver())
-
-    def _supplied(self) -> int | None:
-        """The server's word on this line: a byte, and with it a line to the process if one could be started. A line
-        that an earlier run did not wait for is of no use.
-        """
-        while True:
-            self._wait(self._supply, select.POLLIN)
-            descriptors = array.array("i")
-            try:
-                _, found, _, _ = self._supply.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
-            except BlockingIOError:
-                continue
-            for _, _, data in found:
-                descriptors.frombytes(data)
-            self._owed -= 1
-            if self._owed == 0:
-                return descriptors[0] if descriptors else None
-            for descriptor in descriptors:
-                os.close(descriptor)
 
     def _send(self, line: socket.socket, message: ToJob) -> None:
         rest = memoryview(frame(msgspec.msgpack.encode(message)))

@@ -6,15 +6,13 @@ long after its workers must have ended.
 
 from __future__ import annotations
 
-import array
-import os
-import select
 import socket
 import time
 
 from cleanroom_kernel.protocol.messages import RowLimits, RowWorkersWanted
 from cleanroom_kernel.vault.lines import Lines
 from cleanroom_kernel.vault.rowcalls import Line, Lost, RowEnd, RowFunctionEnded
+from cleanroom_kernel.vault.supply import Supply
 
 _LOOK_SECONDS = 1.0
 _GRACE_SECONDS = 30.0  # beside the worker's own time: for a parent to start
@@ -24,18 +22,16 @@ class RowLines:
     """`supply` is the line on which the server gives lines to parents."""
 
     def __init__(self, lines: Lines, supply: socket.socket, limits: RowLimits) -> None:
-        self._lines, self._supply, self._limits = lines, supply, limits
-        supply.setblocking(False)
+        self._lines, self._supply, self._limits = lines, Supply(supply, self._wait), limits
         self._line: Line | None = None
         self._deadline = 0.0
-        self._owed = 0  # answers on the line of supply that are to come
 
     def line(self) -> Line:
         self._deadline = time.monotonic() + self._limits.seconds + _GRACE_SECONDS
         if self._line is None:
             self._lines.notify(RowWorkersWanted())
-            self._owed += 1
-            descriptor = self._supplied()
+            self._supply.owed += 1
+            descriptor = self._supply.next()
             if descriptor is None:
                 raise RowFunctionEnded(RowEnd.NO_WORKER)
             try:
@@ -53,25 +49,6 @@ class RowLines:
         self._lines.rest(seconds)
         if self._lines.interrupted:
             raise RowFunctionEnded(RowEnd.INTERRUPTED)
-
-    def _supplied(self) -> int | None:
-        """The server's word: a byte, and with it a line if a parent could be started. One that an earlier run did not
-        wait for is of no use.
-        """
-        while True:
-            self._wait(self._supply, select.POLLIN)
-            descriptors = array.array("i")
-            try:
-                _, found, _, _ = self._supply.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize))
-            except BlockingIOError:
-                continue
-            for _, _, data in found:
-                descriptors.frombytes(data)
-            self._owed -= 1
-            if self._owed == 0:
-                return descriptors[0] if descriptors else None
-            for descriptor in descriptors:
-                os.close(descriptor)
 
     def _wait(self, stream: socket.socket, event: int) -> None:
         """Until `stream` is ready. Raises RowFunctionEnded when the expert interrupts, or nothing comes any more."""
