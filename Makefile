@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check lab lab-check format bench kills fuzz audit sbom docs clean
+.PHONY: setup demo test check lab lab-check format bench kills soak fuzz audit sbom docs clean
 
 setup: $(STAMP)
 
@@ -62,6 +62,13 @@ ROUNDS ?= 100
 SEED ?= 0
 kills: setup
 	$(BIN)/python -m tests.integration.killing --rounds $(ROUNDS) --seed $(SEED)
+
+# A room under load: so many idle and busy sessions for so many minutes.
+IDLE ?= 50
+BUSY ?= 20
+MINUTES ?= 20
+soak: setup
+	$(BIN)/python -m tests.integration.soak --idle $(IDLE) --busy $(BUSY) --minutes $(MINUTES)
 
 # Coverage-guided fuzzing of every decoder, for SECONDS in all; what is found is kept in tests/fuzz/corpus.
 SECONDS ?= 600

@@ -90,6 +90,7 @@ class KeptBack(BaseException):
 
 
 _MOST_KEPT_BACK = 1_000
+_HARMLESS = (Hello, Disclose, Export, Foresee, ListRequests, Upload)  # the same whether they are asked once or twice
 _RESTART = "Restart the kernel and run the notebook again; what was released stays released."
 _AGAIN = (
     "Run the cell again: a new vault is ready, DataFrames and models of this notebook work as before, and a model is "
@@ -252,7 +253,7 @@ class Connection:
                 if self._supply is None:
                     raise VaultLost("The vault of this session has ended.", suggestion=_RESTART) from gone
                 word = self._renew(self._supply)
-                if second or word.at_work:
+                if second or word.at_work or not isinstance(request, _HARMLESS):
                     raise VaultLost(word.words, suggestion=_AGAIN) from gone
                 request = self._renumbered(request)
         raise AssertionError("asked twice, and neither answered nor refused")

@@ -59,14 +59,15 @@ SAYINGS = {
 class Server:
     """`cleanroom serve`, which can be killed and found again at the same port."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, **settings) -> None:
         self.base, self.jupyter = base, base / "jupyter"
         self.state = base / "cleanroom-state"
         hospital.write(base, 400)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.config = write_config(base, TABLES, Server={"port": port})
+        self.url = f"http://127.0.0.1:{port}"
+        self.config = write_config(base, TABLES, Server={"port": port, **settings})
         self.start()
         invitation = cleanroom("invite", "ada", "--config", str(self.config)).stdout.strip()
         variables = {**os.environ, "JUPYTER_DATA_DIR": str(self.jupyter)}
@@ -80,6 +81,9 @@ class Server:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         until(lambda: address.exists() or self.process.poll() is not None, 120)
         assert self.process.poll() is None, (self.base / "server.log").read_text()
+
+    def token(self) -> str:
+        return cleanroom("invite", "bob", "--config", str(self.config)).stdout.strip().partition("#")[2]
 
     def kill(self) -> None:
         below = lives.below(self.process.pid)

@@ -1,7 +1,7 @@
 """The battery as a page: what is tried, and what stays open in which tier.
 
-`WRITE_PAGES=1 python -m pytest tests/attacks/sandbox/test_battery_table.py` writes docs/generated/battery.md. That the table is true is what
-`test_escapes.py` tries on this machine.
+`WRITE_PAGES=1 python -m pytest tests/attacks/sandbox/test_battery_table.py` writes docs/generated/battery.md. That it
+is true is what `test_escapes.py` tries on this machine.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 
+import msgspec
 import pytest
 
 from cleanroom_kernel.interpreter.connection import Connection, current, use
@@ -12,7 +13,7 @@ from cleanroom_kernel.interpreter.errors import CleanRoomRefusal, CleanRoomWithh
 from cleanroom_kernel.plan.aggregates import Column, Size, Summary
 from cleanroom_kernel.plan.relations import Table
 from cleanroom_kernel.protocol.channel import REQUEST_LIMIT, Channel
-from cleanroom_kernel.protocol.messages import InterpreterRequest, Reply, Welcome
+from cleanroom_kernel.protocol.messages import InterpreterRequest, Reply, VaultReplaced, Welcome, Withdraw
 from cleanroom_kernel.protocol.release import Reason, Refusal, Withheld
 from tests.unit.interpreter.rooms import SCHEMA
 
@@ -149,3 +150,104 @@ def test_without_a_room_a_question_says_so(here):
             current()
     finally:
         use(link)
+
+
+# -- a vault that dies ------------------------------------------------------------------------------------------------
+class Succession:
+    """Scripted vaults, one after the other, and the server that hands over the line to the next."""
+
+    def __init__(self):
+        self.supply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.vault = ScriptedVault()
+        thread = threading.Thread(target=self.greeting)
+        thread.start()
+        self.link = Connection.over(self.vault.ours, theirs)
+        thread.join()
+
+    def greeting(self):
+        self.vault.channel.send(Reply(self.vault.channel.receive().number, WELCOME))
+
+    def replace(self, words="it ended", *, at_work=False, answers=()):
+        """A new vault that greets, and answers so many questions."""
+        self.vault = ScriptedVault()
+        vault = self.vault
+
+        def serve():
+            vault.channel.send(Reply(vault.channel.receive().number, WELCOME))
+            for answer in answers:
+                vault.channel.send(answer(vault.channel.receive().number))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        body = msgspec.msgpack.encode(VaultReplaced(words, at_work))
+        with vault.ours:
+            socket.send_fds(self.supply, [body], [vault.ours.fileno()])
+        return thread
+
+    def dies(self):
+        self.vault.channel.close()
+
+
+def test_a_question_after_a_death_goes_to_the_next_vault():
+    room = Succession()
+    room.dies()
+    thread = room.replace(answers=[no])
+    with pytest.raises(CleanRoomWithheld):
+        room.link.disclose(QUESTION)
+    thread.join()
+
+
+def test_a_question_that_the_dead_vault_had_not_begun_is_asked_again_unnoticed():
+    room = Succession()
+    vault = room.vault
+
+    def dies_with_it():
+        vault.channel.receive()
+        vault.channel.close()
+
+    dying = threading.Thread(target=dies_with_it)
+    dying.start()
+    thread = room.replace(answers=[no])
+    with pytest.raises(CleanRoomWithheld):
+        room.link.disclose(QUESTION)
+    dying.join()
+    thread.join()
+
+
+@pytest.mark.parametrize("ask", [lambda link: link.disclose(QUESTION), lambda link: link.withdraw(1)])
+def test_what_a_vault_died_of_is_said_and_not_asked_again(ask):
+    room = Succession()
+    vault = room.vault
+
+    def dies_with_it():
+        request = vault.channel.receive()
+        vault.channel.close()
+        room.replace("It was too much.", at_work=not isinstance(request, Withdraw))
+
+    dying = threading.Thread(target=dies_with_it)
+    dying.start()
+    with pytest.raises(VaultLost, match=r"It was too much\. Run the cell again"):
+        ask(room.link)
+    dying.join()
+
+
+def test_where_there_is_no_other_vault_every_question_says_so_at_once():
+    room = Succession()
+    room.dies()
+    room.supply.send(msgspec.msgpack.encode(VaultReplaced("It is gone.", at_work=True)))
+    for _ in range(2):
+        with pytest.raises(VaultLost, match=r"It is gone\. Restart the kernel"):
+            room.link.disclose(QUESTION)
+
+
+def test_a_vault_that_dies_before_it_greets_is_passed_over():
+    room = Succession()
+    room.dies()
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    socket.send_fds(room.supply, [msgspec.msgpack.encode(VaultReplaced("first", at_work=False))], [ours.fileno()])
+    ours.close()
+    thread = room.replace(answers=[no])
+    with pytest.raises(CleanRoomWithheld):
+        room.link.disclose(QUESTION)
+    thread.join()

@@ -100,3 +100,18 @@ def test_completion_lists_columns_and_asks_nothing(shell):
         assert any(name in match for match in found), text
     assert not shell.complete("df.shape.co")[1]
     assert len(shell.user_ns["room"].receipts) == released
+
+
+INSPECTED = ("df", "df.los", "df.los.mean", "groups", "groups.los", "room", "room.tables", "longer")
+
+
+def test_inspection_and_history_ask_nothing(shell, monkeypatch):
+    """Not even what would be refused: nothing is sent."""
+    shell.run_cell("df = room['stays']; groups = df.groupby('ward'); longer = df.los + 1", store_history=True)
+    sent = []
+    monkeypatch.setattr(connection.Connection, "_exchange", lambda self, request: sent.append(request))
+    for name in INSPECTED:
+        for detail in (0, 1):
+            assert "text/plain" in shell.object_inspect_mime(name, detail_level=detail)
+    assert any("df" in line for _, _, line in shell.history_manager.get_range())
+    assert sent == []
