@@ -1,4 +1,4 @@
-"""Completion: what IPython's completer may evaluate of our objects before Tab, none of which asks the vault.
+"""Completion: what IPython may evaluate of our objects before Tab and Shift+Tab, none of which asks the vault.
 
 IPython evaluates what stands before the dot only where a policy allows it. Handles are plans, so their columns,
 conditions and group-bys may be built; the few properties that ask (`shape`, `size`) and all other calls may not.
@@ -6,11 +6,13 @@ conditions and group-bys may be built; the few properties that ask (`shape`, `si
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.guarded_eval import EVALUATION_POLICIES
 
+from cleanroom_kernel.interpreter import connection
 from cleanroom_kernel.interpreter.accessors import Accessor
 from cleanroom_kernel.interpreter.groupby import GroupBy
 from cleanroom_kernel.interpreter.handles import Frame, Handle, method
@@ -33,6 +35,8 @@ def column_names(self: Frame) -> list[Any]:
 
 def install(shell: Any) -> None:
     """Let the shell's completer go through handles; Jedi, which may evaluate properties, is left out."""
+    for name in ("object_inspect", "object_inspect_mime", "object_inspect_text"):
+        setattr(shell, name, _only_looking(getattr(shell, name)))
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return
@@ -46,6 +50,17 @@ def install(shell: Any) -> None:
     }
     for name, allow in allowed.items():
         setattr(policy, name, _for_ours(allow, getattr(type(policy), name).__get__(policy)))
+
+
+def _only_looking(inspect: Callable[..., Any]) -> Callable[..., Any]:
+    """IPython takes the length of what it describes, and goes without where there is none."""
+
+    @functools.wraps(inspect)
+    def look(*args: Any, **kwargs: Any) -> Any:
+        with connection.current().looking():
+            return inspect(*args, **kwargs)
+
+    return look
 
 
 def _for_ours(allow: Callable[..., bool], usual: Callable[..., Any]) -> Callable[..., Any]:

@@ -109,6 +109,7 @@ class Connection:
         self._owner = os.getpid()
         self._foreseen: list[tuple[Aggregate, tuple[str, ...]]] | None = None
         self._seeking = False
+        self._looking = threading.local()
         self._settled: dict[str, tuple[Payload, Receipt]] = {}
         self._uploaded: dict[str, Reference] = {}  # a new vault is given them again
         self.kept_back: OrderedDict[str, Aggregate] = OrderedDict()  # questions that the owner can be asked for
@@ -207,6 +208,15 @@ class Connection:
             self._seeking = before
 
     @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """Within, a question of this thread is an error: a look at an object (Tab, Shift+Tab) costs no budget."""
+        self._looking.only = True
+        try:
+            yield
+        finally:
+            self._looking.only = False
+
+    @contextlib.contextmanager
     def settling(self, question: str, answer: tuple[Payload, Receipt]) -> Iterator[None]:
         """Within, this question has that answer, and is not asked."""
         before, self._settled = self._settled, {**self._settled, question: answer}
@@ -243,6 +253,8 @@ class Connection:
     def _exchange(self, request: InterpreterRequest) -> object:
         if os.getpid() != self._owner:
             raise VaultLost("A child process has no connection to the vault.", suggestion="Ask in the notebook itself.")
+        if getattr(self._looking, "only", False):
+            raise CleanRoomError("Looking at an object asks the vault nothing.")
         if self._supply is not None and _has_hung_up(self._channel.fileno()):
             self._renew(self._supply)
             request = self._renumbered(request)

@@ -109,7 +109,7 @@ def test_inspection_and_history_ask_nothing(shell, monkeypatch):
     """Not even what would be refused: nothing is sent."""
     shell.run_cell("df = room['stays']; groups = df.groupby('ward'); longer = df.los + 1", store_history=True)
     sent = []
-    monkeypatch.setattr(connection.Connection, "_exchange", lambda self, request: sent.append(request))
+    monkeypatch.setattr(connection.Connection, "_asked", lambda self, request: sent.append(request))
     for name in INSPECTED:
         for detail in (0, 1):
             assert "text/plain" in shell.object_inspect_mime(name, detail_level=detail)
