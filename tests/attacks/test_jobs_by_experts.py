@@ -16,20 +16,24 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import safetensors.numpy
 from support.jobs import BY_WARD, MEAN, WEIGHTS, approved, decide, desk_of, examine, submit
 from support.rooms import people
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import AirlockError, Decision
 from cleanroom_kernel.protocol.airlock import Standing, State, Terms
-from cleanroom_kernel.protocol.jobs import Cell, Job, JobLimits, Reads, Rows, Scalar, TableColumn
+from cleanroom_kernel.protocol.jobs import Cell, Job, JobLimits, Reads, Rows, Scalar, TableColumn, Tensors
 from cleanroom_kernel.protocol.messages import (
+    Collect,
+    Delivered,
     Interrupt,
     JobOver,
     JobWanted,
     ListRequests,
     Open,
     Progress,
+    Released,
     RunJob,
     SubmitJob,
 )
@@ -301,6 +305,22 @@ def test_a_job_that_does_not_end_is_killed_at_its_deadline(place):
         assert server.run(number) == jobs.FAILED
         assert outcome(place, number) == "it took longer than a job may"
         assert server.started[-1].wait(30) == -9
+
+
+def test_tensors_leave_as_a_signed_off_file_and_not_before_a_person_let_them(server, place):
+    source = "import numpy as np\nresult = {'state': {'w': np.array([inputs['stays'].age.mean(), 1.0])}}"
+    waits = server.run(approve(server, place, source, (Tensors("state", 2),)))
+    assert isinstance(server.ask(Collect(server.next(), waits.number)).answer, Refusal)
+    with audit.engine(place / "state").begin() as connection:
+        airlock.decide(connection, waits.number, "olga", Decision.APPROVE, "")
+    server.drop_notices()
+    left = server.ask(Collect(server.next(), waits.number)).answer
+    (file,) = left.payload.files
+    assert [server.notices.receive(), server.notices.receive()] == [
+        Released(left.receipt),
+        Delivered(left.receipt, file),
+    ]
+    assert set(safetensors.numpy.load(file.content)) == {"w"}
 
 
 def test_an_interrupted_job_is_killed_and_its_approval_stands(server, place):

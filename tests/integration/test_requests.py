@@ -6,9 +6,10 @@ import urllib.error
 import urllib.request
 
 import pytest
+from support.webhook import webhook
 
 from cleanroom_kernel.demo import hospital
-from tests.acceptance.rooms import Room, kernel, serving
+from tests.acceptance.rooms import Room, kernel, serving, until
 
 TABLES = {table.name: f"{table.name}.parquet" for table in hospital.room_schema().tables}
 ASK = """
@@ -20,10 +21,16 @@ print(request.number, request.state)
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
+def hook():
+    with webhook() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, hook):
     base = tmp_path_factory.mktemp("owner")
     hospital.write(base, 1500)
-    with serving(base, TABLES) as served:
+    with serving(base, TABLES, Notices={"checkers": [hook.address], "interval": 0.2}) as served:
         yield served
 
 
@@ -70,6 +77,16 @@ def test_the_owner_sees_what_would_leave_as_text(room, asked):
         assert words in shown
     assert "\x1b" not in shown
     assert "\x07" not in shown
+
+
+def test_the_owner_has_notice_of_it_by_webhook_and_of_nothing_in_it(asked, hook):
+    until(lambda: hook.came, 30)
+    said = json.loads(hook.came[0][1])
+    assert (said["title"], said["message"]) == (
+        "Clean room hospital",
+        f"Request {asked} is new and waits for a checker: asked.",
+    )
+    assert not any(b"patients" in body or b"los_days" in body for _, body in hook.came)
 
 
 def test_the_owners_port_says_the_same_and_no_experts_token_opens_it(room, asked):

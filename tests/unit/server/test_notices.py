@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.jobs import MEAN
+from support.webhook import webhook
 from traitlets.config import Config
 
 from cleanroom_kernel import airlock, audit
@@ -36,29 +35,10 @@ SECRET = "Xanadu"
 ASKING = Asking("ada", "session", "cell", f"question {SECRET}", f"mean of {SECRET}", f"because of {SECRET}")
 
 
-class Post(http.server.BaseHTTPRequestHandler):
-    """A webhook; what came is on its server."""
-
-    def do_POST(self) -> None:
-        self.server.came.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.heard.set()
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_) -> None:
-        """Quietly."""
-
-
 @pytest.fixture
 def hook():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Post)
-    server.came, server.heard, server.status = [], threading.Event(), 200
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with webhook() as made:
+        yield made
 
 
 @pytest.fixture
@@ -119,7 +99,7 @@ def test_every_setting_has_a_help_text_and_without_addresses_nothing_is_sent():
 
 # -- on the way -------------------------------------------------------------------------------------------------------
 def test_a_new_request_and_a_decision_arrive_by_webhook_with_nothing_of_the_request(hook, database):
-    address = f"json://127.0.0.1:{hook.server_address[1]}"
+    address = hook.address
     notices = settings(checkers=[f"{address}/owner"], experts={"ada": f"{address}/ada", "eve": f"{address}/eve"})
 
     def work():
@@ -139,7 +119,7 @@ def test_a_new_request_and_a_decision_arrive_by_webhook_with_nothing_of_the_requ
 
 def test_a_notice_that_fails_is_in_the_audit_log_and_the_request_is_where_it_was(hook, database, caplog):
     hook.status = 500
-    address = f"json://user:{SECRET}@127.0.0.1:{hook.server_address[1]}"
+    address = hook.address.replace("//", f"//user:{SECRET}@")
     notices = settings(checkers=[address])
     run(database, notices, by_apprise(notices), lambda: submit(database), lambda: failures(database))
     (failure,) = failures(database)
