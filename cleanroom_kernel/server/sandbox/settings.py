@@ -96,7 +96,8 @@ class Sandbox(Configurable):
         Integer(min=1000),
         default_value=(200_000, 265_535),
         help="""User ids, when the server is root: one per live interpreter, one per worker that fits models, one per
-        job that runs, and the last for all vaults. None may belong to an account. An id is not used again before its last process is gone.""",
+        job that runs, and the last for all vaults. None may belong to an account. An id is not used again before its
+        last process is gone.""",
     ).tag(config=True)
     extra_readonly = List(
         Unicode(),
