@@ -289,9 +289,10 @@ def _of_values(
     """Traced; what cannot be is called in the room, after it was on the twin."""
     try:
         return _by_value(column, lambda value: func(value, *args, **kwargs), rehearsal)
-    except HandleError as untraceable:
-        with _beside(untraceable):
-            return by_value(column, func, args, kwargs, skips_missing=skips_missing)
+    except HandleError as error:
+        untraceable = error
+    with _beside(untraceable):
+        return by_value(column, func, args, kwargs, skips_missing=skips_missing)
 
 
 @contextlib.contextmanager
@@ -331,9 +332,10 @@ def apply_to_frame(
             with rehearsal.explaining():
                 rows, expression = traced(lambda row: func(row, *args, **kwargs), Row(self), self._rows)
             return derived(rows, expression, rehearsal, self)
-        except HandleError as untraceable:
-            with _beside(untraceable):
-                return by_row(self, func, args, kwargs)
+        except HandleError as error:
+            untraceable = error
+        with _beside(untraceable):
+            return by_row(self, func, args, kwargs)
     call = (lambda column: getattr(column, func)(*args, **kwargs)) if isinstance(func, str) else func
     results = {
         name: call(self._column(name), *args, **kwargs) if call is func else call(self._column(name))
