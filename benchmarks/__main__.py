@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import aggregates, models, notebook, roundtrip, rowfunctions, start, usefulness
+from benchmarks import aggregates, ledger, models, notebook, roundtrip, rowfunctions, start, usefulness
 from benchmarks.table import markdown
 
 BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
 # Benchmarks that keep the figures of single runs: what measures, and what makes a text of it.
 FIGURES: dict[str, tuple[Callable[[], Any], Callable[[Any], str]]] = {
     "aggregates": (aggregates.run, aggregates.markdown),
+    "ledger": (ledger.run, ledger.markdown),
 }
 
 

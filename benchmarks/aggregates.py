@@ -73,10 +73,15 @@ class Measured(Struct, frozen=True):
     kind: str  # "first" or "later"
     pandas: list[float]
     room: list[float]
+    processor: list[tuple[float, float]]  # of pandas and of the room: other work of the machine is not in it
 
     @property
     def ratio(self) -> float:
         return statistics.median(ours / theirs for theirs, ours in zip(self.pandas, self.room, strict=True))
+
+    @property
+    def ratio_of_processor(self) -> float:
+        return statistics.median(ours / theirs for theirs, ours in self.processor)
 
 
 def table(rows: int) -> pd.DataFrame:
@@ -102,10 +107,10 @@ def schema(frame: pd.DataFrame) -> RoomSchema:
     return RoomSchema("measured", (TableSchema("visits", tuple(columns)),))
 
 
-def timed(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def timed(work: Callable[[], Any]) -> Times:
+    clock, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def measure(rows: int, rounds: int, questions: tuple[Question, ...] = QUESTIONS) -> Iterator[Measured]:
@@ -115,10 +120,13 @@ def measure(rows: int, rounds: int, questions: tuple[Question, ...] = QUESTIONS)
         first, later = _firsts(frame, Path(folder), rounds, questions), _laters(frame, Path(folder), rounds, questions)
     for kind, times in (("first", first), ("later", later)):
         for question, pairs in zip(questions, times, strict=True):
-            yield Measured(question.name, rows, kind, [one for one, _ in pairs], [other for _, other in pairs])
+            clock, processor = ([(one[which], other[which]) for one, other in pairs] for which in (0, 1))
+            pandas, room = ([pair[which] for pair in clock] for which in (0, 1))
+            yield Measured(question.name, rows, kind, pandas, room, processor)
 
 
-Pairs = list[list[tuple[float, float]]]
+Times = tuple[float, float]  # by the clock, and of the processor
+Pairs = list[list[tuple[Times, Times]]]
 
 
 def _firsts(frame: pd.DataFrame, folder: Path, rounds: int, questions: tuple[Question, ...]) -> Pairs:
@@ -143,7 +151,7 @@ def _laters(frame: pd.DataFrame, folder: Path, rounds: int, questions: tuple[Que
     return times
 
 
-def _pair(question: Question, frame: pd.DataFrame, visits: Any, v: int) -> tuple[float, float]:
+def _pair(question: Question, frame: pd.DataFrame, visits: Any, v: int) -> tuple[Times, Times]:
     return timed(lambda: question.ask(frame, v)), timed(lambda: question.ask(visits, v))
 
 
@@ -154,30 +162,34 @@ def markdown(found: list[Measured]) -> str:
             "",
             f"{rows:,} rows, {int(rows / ROWS_PER_PATIENT):,} patients:",
             "",
-            "| | pandas | room, first | ratio | room, later | ratio |",
-            "|---|---:|---:|---:|---:|---:|",
+            "| | pandas | room, first | ratio | (processor) | room, later | ratio | (processor) |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         of = {(one.question, one.kind): one for one in found if one.rows == rows}
         names = list(dict.fromkeys(name for name, _ in of))
         for name in names:
             first, later = of[name, "first"], of[name, "later"]
             lines.append(
-                f"| {name} | {_ms(first.pandas)} | {_ms(first.room)} | {first.ratio:.2f} "
-                f"| {_ms(later.room)} | {later.ratio:.2f} |"
+                f"| {name} | {_ms(first.pandas)} "
+                f"| {_ms(first.room)} | {first.ratio:.2f} | {first.ratio_of_processor:.2f} "
+                f"| {_ms(later.room)} | {later.ratio:.2f} | {later.ratio_of_processor:.2f} |"
             )
         lines.append(_total([of[name, "first"] for name in names], [of[name, "later"] for name in names]))
     return "\n".join(lines[1:])
 
 
 def _total(first: list[Measured], later: list[Measured]) -> str:
-    (theirs, cold), (_, warm) = _sums(first), _sums(later)
-    ratios = [ours / peer for peer, ours in (_sums(first), _sums(later))]
-    sums = f"| {theirs * 1e3:.1f} ms | {cold * 1e3:.1f} ms | {ratios[0]:.2f} | {warm * 1e3:.1f} ms | {ratios[1]:.2f} |"
-    return f"| all {sums}"
+    theirs = sum(statistics.median(one.pandas) for one in first)
+    cells = [f"| all | {theirs * 1e3:.1f} ms"]
+    for found in (first, later):
+        clock = [sum(statistics.median(times) for times in side) for side in _sides(found)]
+        used = [sum(statistics.median(pair[which] for pair in one.processor) for one in found) for which in (0, 1)]
+        cells.append(f"{clock[1] * 1e3:.1f} ms | {clock[1] / clock[0]:.2f} | {used[1] / used[0]:.2f}")
+    return " | ".join(cells) + " |"
 
 
-def _sums(found: list[Measured]) -> tuple[float, float]:
-    return sum(statistics.median(one.pandas) for one in found), sum(statistics.median(one.room) for one in found)
+def _sides(found: list[Measured]) -> tuple[list[list[float]], list[list[float]]]:
+    return [one.pandas for one in found], [one.room for one in found]
 
 
 def _ms(times: list[float]) -> str:

@@ -27,16 +27,14 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from cleanroom_kernel.disclosure.candidate import Booleans, Floats
-from cleanroom_kernel.disclosure.footprint import BUCKETS, PRIME
+from cleanroom_kernel.disclosure.echelon import Echelon
+from cleanroom_kernel.disclosure.footprint import BUCKETS
 
 MOST_ROWS = 3 * BUCKETS // 8  # beyond, a form misses too much; and products of longer rows would not be exact
 
 _FORMS, _FORMS_IN_SMALL_ROOMS = 3, 6
 
 _TOGETHER = 256  # vectors added in one step
-_PROBED = 512  # columns in which pivots are looked for at a time
-_ONE_BY_ONE = 16  # vectors so few that they are reduced one after the other
-_STRIPES = [slice(start, start + 512) for start in range(0, BUCKETS, 512)]  # columns that stay in the cache together
 _LIGHT = 4  # a row is light if at most one entry in so many is not zero
 _SHARED = 4  # rows are about one cohort if they share at least one entry in so many of the lighter
 
@@ -44,8 +42,6 @@ Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
 Sketches = NDArray[np.uint32]
-Columns = NDArray[np.intp]
-Rows = NDArray[np.float32]
 
 
 class Limits(Struct, frozen=True):
@@ -59,143 +55,6 @@ class Limits(Struct, frozen=True):
     share: float
     most: int
     n_units: int
-
-
-class Echelon(Struct, frozen=True, eq=False):
-    """One reduced row echelon form. `order` says which columns are tried first as pivots.
-
-    Entries are kept in single precision, which holds them exactly and takes half the room.
-    """
-
-    rows: Rows
-    pivots: Columns
-    order: Columns
-
-    @property
-    def rank(self) -> int:
-        return len(self.rows)
-
-    def extended(self, vectors: Floats) -> Echelon:
-        """With the span of `vectors` added. The form is the same whatever the order in which they come."""
-        left = self.left_of(vectors)
-        added, pivots = _reduced(left, self.order)
-        if not len(added):
-            return self
-        rows = added.astype(np.float32)
-        if self.rank:
-            rows = np.concatenate([_less(self.rows, self.rows[:, pivots], added), rows])
-        return Echelon(rows, np.concatenate([self.pivots, pivots]), self.order)
-
-    def left_of(self, vectors: Floats) -> Floats:
-        """The vectors, each less the combination of the form's rows that has its entries in the pivots."""
-        if not self.rank:
-            return vectors
-        left = np.empty(vectors.shape)
-        factors = vectors[:, self.pivots]
-        for columns in _STRIPES:
-            left[:, columns] = _modulo(vectors[:, columns] - factors @ self.rows[:, columns].astype(np.float64))
-        return left
-
-
-def _less(rows: Rows, factors: Rows, others: Floats) -> Rows:
-    """Rows of a form less a combination of others."""
-    left = np.empty_like(rows)
-    wide = factors.astype(np.float64)
-    for columns in _STRIPES:
-        left[:, columns] = _modulo(rows[:, columns] - wide @ others[:, columns])
-    return left
-
-
-def _combined(factors: Floats, vectors: Floats) -> Floats:
-    made = np.empty((len(factors), vectors.shape[1]))
-    for columns in _STRIPES:
-        made[:, columns] = _modulo(factors @ vectors[:, columns])
-    return made
-
-
-def _reduced(vectors: Floats, order: Columns) -> tuple[Floats, Columns]:
-    """Reduced row echelon form of a few vectors, and the pivots of its rows.
-
-    Pivots are looked for in a few columns at a time, and what that takes is then done to whole vectors at once, as a
-    product of matrices. All products are exact: a row of them adds up below 2**53.
-    """
-    made, left, pivots = _eliminated(vectors[:, order[:_PROBED]])
-    rows = _combined(made, vectors)
-    columns = order[:_PROBED][pivots]
-    if not len(left) or len(order) <= _PROBED:
-        return rows, columns
-    further = _combined(left, vectors)
-    further = further[further.any(axis=1)]
-    if not len(further):
-        return rows, columns
-    others, other_columns = _reduced(further, order[_PROBED:])
-    if len(others):
-        rows = _modulo(rows - _combined(rows[:, other_columns], others))
-    return np.concatenate([rows, others]), np.concatenate([columns, other_columns])
-
-
-def _eliminated(vectors: Floats) -> tuple[Floats, Floats, Columns]:
-    """Combinations of short vectors that are their reduced form, those that are zero, and the pivots.
-
-    Of many vectors, a half at a time, so that most of the work is products of matrices.
-    """
-    number = len(vectors)
-    if number <= _ONE_BY_ONE:
-        return _eliminated_one_by_one(vectors)
-    half = number // 2
-    first, second = vectors[:half], vectors[half:]
-    made, zero, pivots = _eliminated(first)
-    rows = _modulo(made @ first)
-    factors = second[:, pivots]
-    second = _modulo(second - factors @ rows)
-    others, other_zero, other_pivots = _eliminated(second)
-    # What is taken from the second half, as combinations of the first.
-    taken = _modulo(factors @ made)
-    others_of_first, zero_of_first = _modulo(-(others @ taken)), _modulo(-(other_zero @ taken))
-    others = np.concatenate([others_of_first, others], axis=1)
-    back = _modulo(rows[:, other_pivots] @ others)
-    made = np.concatenate(
-        [
-            _modulo(np.concatenate([made, np.zeros((len(made), number - half))], axis=1) - back),
-            others,
-        ]
-    )
-    left = np.concatenate(
-        [
-            np.concatenate([zero, np.zeros((len(zero), number - half))], axis=1),
-            np.concatenate([zero_of_first, other_zero], axis=1),
-        ]
-    )
-    return made, left, np.concatenate([pivots, other_pivots])
-
-
-def _eliminated_one_by_one(vectors: Floats) -> tuple[Floats, Floats, Columns]:
-    """The same of a few. A row is first reduced by those before it alone; `inverse` undoes that triangle."""
-    number = len(vectors)
-    rows, combined = np.zeros_like(vectors), np.zeros((number, number))
-    inverse = np.zeros((number, number))
-    pivots = np.zeros(number, dtype=np.intp)
-    left: list[Floats] = []
-    rank = 0
-    for place, vector in enumerate(vectors):
-        before = slice(0, rank)
-        factors = _modulo(vector[pivots[before]] @ inverse[before, before])
-        row = _modulo(vector - factors @ rows[before])
-        combination = -(factors @ combined[before])
-        combination[place] += 1.0
-        combination = _modulo(combination)
-        pivot = int((row != 0).argmax())
-        if row[pivot] == 0:
-            left.append(combination)
-            continue
-        scale = float(pow(int(row[pivot]), -1, PRIME))
-        rows[rank], combined[rank] = _modulo(row * scale), _modulo(combination * scale)
-        inverse[before, rank] = _modulo(-(inverse[before, before] @ rows[before, pivot]))
-        inverse[rank, rank] = 1.0
-        pivots[rank] = pivot
-        rank += 1
-    made = _modulo(inverse[:rank, :rank] @ combined[:rank])
-    return made, np.array(left).reshape(-1, number), pivots[:rank]
 
 
 @functools.cache
@@ -226,13 +85,7 @@ class Audit(Struct, frozen=True, eq=False):
         """`seed` is secret: who knows the order of pivots knows what a form does not show."""
         random = np.random.default_rng(seed)
         forms = _FORMS if n_units > BUCKETS else _FORMS_IN_SMALL_ROOMS
-        empty = np.zeros((0, BUCKETS), dtype=np.float32)
-        return cls(
-            tuple(
-                Echelon(empty, np.zeros(0, dtype=np.intp), random.permutation(BUCKETS).astype(np.intp))
-                for _ in range(forms)
-            )
-        )
+        return cls(tuple(Echelon(random.permutation(BUCKETS).astype(np.intp)) for _ in range(forms)))
 
     @property
     def rank(self) -> int:
@@ -258,7 +111,7 @@ class Audit(Struct, frozen=True, eq=False):
 
     def shows_few(self, least: int) -> bool:
         """Whether a combination that the forms show is about some units, but fewer than `least`."""
-        return any(_isolates(form.rows, least) for form in self.forms)
+        return any(len(form.light_rows(least)) > 0 for form in self.forms)
 
     @_on_one_thread
     def judge(self, sketches: Sketches, limits: Limits) -> tuple[Booleans, Audit]:
@@ -298,19 +151,13 @@ class Audit(Struct, frozen=True, eq=False):
     def _harmless(self, limits: Limits) -> bool:
         if self.rank > limits.most:
             return False
-        if any(_isolates(form.rows, limits.least) for form in self.forms):
-            return False
-        return not _crowded(self.forms[0].rows, limits)
+        return not self.shows_few(limits.least) and not _crowded(self.forms[0], limits)
 
 
-def _isolates(rows: Rows, least: int) -> bool:
-    return bool((np.count_nonzero(rows, axis=1) < least).any()) if len(rows) else False
-
-
-def _crowded(rows: Rows, limits: Limits) -> bool:
+def _crowded(form: Echelon, limits: Limits) -> bool:
     """Whether light rows make more equations about a cohort than its units allow."""
     width = min(BUCKETS, limits.n_units)
-    light = rows[np.count_nonzero(rows, axis=1) * _LIGHT <= width] != 0
+    light = form.light_rows(width // _LIGHT + 1) != 0
     if len(light) <= limits.least:
         return False
     support = light.astype(np.float32)
@@ -332,12 +179,3 @@ def _units_in(buckets: NDArray[np.intp], n_units: int) -> Floats:
     with np.errstate(divide="ignore"):
         estimate: Floats = np.minimum(-BUCKETS * np.log(empty), n_units)
     return estimate
-
-
-def _modulo(values: Floats) -> Floats:
-    """Remainders nearest to zero, which are zero for multiples of the prime alone: |values| must be below 2**53."""
-    quotients = values * (1.0 / PRIME)
-    np.rint(quotients, out=quotients)
-    quotients *= PRIME
-    left: Floats = np.subtract(values, quotients, out=quotients)
-    return left

@@ -218,7 +218,8 @@ class Book:
 
     def suppressed_for(self, expert: str) -> int:
         """Cells suppressed in answers to an expert in the last 30 days."""
-        return self._number(sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0), *self._recent(answers, expert))
+        total = sa.func.coalesce(sa.func.sum(answers.c.suppressed), 0)
+        return self._number(total, *self._recent(answers, expert), answers.c.suppressed > sa.literal_column("0"))
 
     def charged(self, column: str) -> int:
         """Numbers of free measures that were released about a unit, as far as they are charged to a column."""

@@ -19,6 +19,16 @@ answers = sa.Table(
     sa.Column("suppressed", sa.Integer, nullable=False),
 )
 
+# Looked at for every question, so it must not hold all answers.
+sa.Index(
+    "ledger_answers_suppressed",
+    answers.c.expert,
+    answers.c.time,
+    answers.c.suppressed,
+    sqlite_where=answers.c.suppressed > 0,
+    postgresql_where=answers.c.suppressed > 0,
+)
+
 # Each time that an answer left.
 releases = sa.Table(
     "ledger_releases",
@@ -73,8 +83,9 @@ denials = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("key", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("expert", sa.String, nullable=False, index=True),
+    sa.Column("expert", sa.String, nullable=False),
     sa.Column("time", sa.Integer, nullable=False),
+    sa.Index("ledger_denials_recent", "expert", "time"),
 )
 
 # What was asked, by whom first and after which entry of the audit log, which says what became of it: for rehearsals.

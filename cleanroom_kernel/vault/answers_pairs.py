@@ -96,7 +96,8 @@ class _Centring:
             places = sorted(gaps | {column})
             rows = self._rows_of(places[0], places[-1]).rows
             values = self._values[column]
-            self._made[key] = Centred.of(rows, values[self._masks[gaps]] if gaps else values, self._least)
+            known = values[self.both(places[0], places[-1])] if gaps else values
+            self._made[key] = Centred.of(rows, known, self._least)
         return self._made[key]
 
 

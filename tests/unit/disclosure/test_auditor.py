@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanroom_kernel.disclosure import auditor
-from cleanroom_kernel.disclosure.auditor import Audit, Echelon, Limits, _modulo, _reduced
+from cleanroom_kernel.disclosure.auditor import Audit, Limits
+from cleanroom_kernel.disclosure.echelon import Echelon, _modulo, _reduced
 from cleanroom_kernel.disclosure.footprint import BUCKETS, PRIME, Sketcher
 
 KEY = b"k" * 32
@@ -49,12 +50,32 @@ def test_the_form_is_reduced_and_spans_what_went_in(number, seed, later, filled)
     vectors *= random.random((number + later, BUCKETS)) < 0.8
     vectors[0] = 0
     order = random.permutation(BUCKETS)
-    form = Echelon(np.zeros((0, BUCKETS), dtype=np.float32), np.zeros(0, dtype=np.intp), order)
-    form = form.extended(vectors[:number]).extended(vectors[number:]).extended(vectors)
+    form = Echelon(order).extended(vectors[:number]).extended(vectors[number:]).extended(vectors)
     assert form.rank == np.linalg.matrix_rank(vectors)
-    assert (form.rows[:, form.pivots] == np.eye(form.rank)).all()
-    combined = vectors[:, form.pivots] @ form.rows.astype(float)
+    rows = form.rows()
+    assert (rows[:, form.pivots] == np.eye(form.rank)).all()
+    combined = vectors[:, form.pivots] @ rows.astype(float)
     assert not _modulo(combined - vectors).any()
+
+
+@pytest.mark.parametrize("filled", [1.0, 0.01, 0.002])
+def test_a_form_that_grew_row_by_row_is_that_of_all_at_once(filled):
+    """Longer than a tail is, with rows that depend on others among them; and its light rows are found."""
+    random = np.random.default_rng(4)
+    vectors = random.integers(1, PRIME, (150, BUCKETS)) * (random.random((150, BUCKETS)) < filled)
+    vectors[40:60] = vectors[:20] + vectors[20:40]
+    order = random.permutation(BUCKETS)
+    grown, whole = Echelon(order), Echelon(order).extended(vectors.astype(float))
+    for start in range(0, 150, 7):
+        grown = grown.extended(vectors[start : start + 7].astype(float))
+    assert grown.rank == whole.rank == 130
+    assert len(grown.tail), "some rows are not settled yet"
+    rows, expected = (form.rows()[np.argsort(form.pivots)].astype(int) for form in (grown, whole))
+    assert ((rows - expected) % PRIME == 0).all()
+    weights = np.count_nonzero(rows, axis=1)
+    for entries in (10, int(np.median(weights)), 1_025):
+        found = np.count_nonzero(grown.light_rows(entries), axis=1)
+        assert sorted(found) == sorted(weights[weights < entries])
 
 
 def test_many_vectors_are_taken_in_steps():

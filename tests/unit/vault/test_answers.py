@@ -155,6 +155,23 @@ def test_pairs_are_over_rows_where_both_are_known(room_of, covariance):
     assert np.array(answer.payload.values) == pytest.approx(expected.to_numpy())
 
 
+def test_what_is_kept_of_one_question_serves_the_next_about_the_same_rows(room_of):
+    """Pairs with gaps in the same columns, groups by the same key: asked in one vault, one after the other."""
+    found = people(300, seed=5)
+    for name, step in (("cost", 7), ("age", 11)):
+        found[name] = [None if place % step == 0 else float(value) for place, value in enumerate(found[name])]
+    frame = pd.DataFrame(found)
+    numbers = frame[["cost", "age", "hiv"]].astype(float)
+    room = room_of({"patients": found}, preset="permissive")
+    for names in (["cost", "age"], ["hiv", "age", "cost"], ["cost", "hiv"]):
+        answer = room.ask(a.Correlation(room["patients"], tuple(Named(name, col(name)) for name in names)))
+        assert np.array(answer.payload.values) == pytest.approx(numbers[names].corr().to_numpy())
+    for name in ("cost", "age", "cost"):
+        for statistic, expected in ((a.Mean, "mean"), (a.Sum, "sum"), (a.Count, "count")):
+            answer = room.ask(summary(room["patients"], statistic(col(name)), by="sex"))
+            assert cells(answer) == pytest.approx(frame.groupby("sex")[name].agg(expected).to_dict())
+
+
 def test_the_same_expression_twice_is_computed_once(exact):
     room, frame = exact
     answer = room.ask(summary(room["patients"], a.Mean(col("cost")), a.Sum(col("cost")), by="ward"))
