@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 LONGEST_SOURCE = 100_000  # characters
 MOST_CELLS = 500  # of all tables and scalars of a result: what one person can look through
 MOST_NUMBERS = 4_000_000  # of tensors
-MOST_RESULT = 96 * 2**20  # bytes on the border from a job's process
+MOST_RESULT = 40 * 2**20  # bytes on the border from a job's process
+MOST_RESULTS = 50  # by name
 LONGEST_CELL = 200  # characters
 
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
@@ -51,7 +52,7 @@ class Rows(Struct, frozen=True, tag="table", forbid_unknown_fields=True):
     """A table of at most so many rows."""
 
     name: Word
-    columns: Annotated[tuple[TableColumn, ...], Meta(min_length=1, max_length=50)]
+    columns: Annotated[tuple[TableColumn, ...], Meta(min_length=1, max_length=MOST_RESULTS)]
     rows: Annotated[int, Meta(ge=1, le=MOST_CELLS)]
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ class Job(Struct, frozen=True, forbid_unknown_fields=True):
     name: Word
     source: Source
     reads: Annotated[tuple[Reads, ...], Meta(min_length=1, max_length=50)]
-    results: Annotated[tuple[Declared, ...], Meta(min_length=1, max_length=50)]
+    results: Annotated[tuple[Declared, ...], Meta(min_length=1, max_length=MOST_RESULTS)]
 
     def __post_init__(self) -> None:
         _distinct([one.table for one in self.reads], "tables")
@@ -129,15 +130,20 @@ class Run(Struct, frozen=True, tag="run", forbid_unknown_fields=True):
 ToJob = Piece | Run
 
 # -- job -> vault -----------------------------------------------------------------------------------------------------
-Found = bool | int | float | str | None
+Found = bool | int | float | Annotated[str, Meta(max_length=LONGEST_CELL)] | None
+FoundColumn = Annotated[tuple[Found, ...], Meta(max_length=MOST_CELLS)]
+FoundTable = Annotated[tuple[FoundColumn, ...], Meta(max_length=MOST_RESULTS)]
+_FEW = Meta(max_length=MOST_RESULTS)
 
 
 class Produced(Struct, frozen=True, tag="produced", forbid_unknown_fields=True):
-    """What the code left in `result`, by name. A table has its columns in the order that was declared."""
+    """What the code left in `result`, by name. A table has its columns in the order that was declared. Lengths are
+    looked at before anything is made of what was sent: small bytes can stand for many objects.
+    """
 
-    scalars: dict[str, Found]
-    tables: dict[str, tuple[tuple[Found, ...], ...]]
-    tensors: dict[str, bytes]
+    scalars: Annotated[dict[Word, Found], _FEW]
+    tables: Annotated[dict[Word, FoundTable], _FEW]
+    tensors: Annotated[dict[Word, bytes], _FEW]
 
 
 class Broke(Struct, frozen=True, tag="broke", forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """Jobs in one process: handed in, read, approved, run once, and what may leave of them."""
 
 import re
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from cleanroom_kernel.disclosure.jobs import MOST_BY_RULE, REVIEWED
 from cleanroom_kernel.plan.nodes import PlanError
 from cleanroom_kernel.plan.schema import Column, DType, Role
 from cleanroom_kernel.protocol.airlock import Standing, State
-from cleanroom_kernel.protocol.jobs import Broke, Cell, Job, Produced, Reads, Rows, Scalar, TableColumn
+from cleanroom_kernel.protocol.jobs import Broke, Cell, FromJob, Job, Produced, Reads, Rows, Scalar, TableColumn
 from cleanroom_kernel.protocol.release import Refusal, Release
 from cleanroom_kernel.requests import records
 from cleanroom_kernel.vault import asking, jobs
@@ -361,6 +362,18 @@ def test_text_beside_the_arrays_of_a_file_does_not_leave(room):
     desk.runner.forge = Produced({}, {}, {"state": told})
     assert b"Xanadu" in told
     assert b"Xanadu" not in stored(room, jobs.run(number, desk).number)
+
+
+def test_few_bytes_do_not_stand_for_many_objects():
+    """A list of so many nothings is refused by its length, before any of them is made."""
+    body = b"\x84\xa4type\xa8produced\xa7scalars\x80\xa6tables\x81\xa5wards\x91\xdd\x02\x00\x00\x00" + b"\xc0" * 2**25
+    body += b"\xa7tensors\x80"
+    tracemalloc.start()
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(body, type=FromJob)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20
 
 
 def test_a_forged_error_tells_no_value():
