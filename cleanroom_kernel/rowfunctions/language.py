@@ -200,10 +200,20 @@ class _Rules(RestrictingNodeTransformer):  # type: ignore[misc]
     def visit_FormattedValue(self, node: ast.FormattedValue) -> Any:
         """What stands in an f-string needs a text of its own."""
         found = self.node_contents_visit(node)
-        found.value = ast.copy_location(
-            ast.Call(ast.copy_location(ast.Name("_shown_", ast.Load()), node.value), [found.value], []), node.value
-        )
+        found.value = _called("_shown_", found.value)
         return found
+
+    def visit_Starred(self, node: ast.Starred) -> Any:
+        """`[*values]` walks like any loop."""
+        found = self.node_contents_visit(node)
+        if isinstance(found.ctx, ast.Load):
+            found.value = _called("_getiter_", found.value)
+        return found
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        """`%` also makes texts."""
+        found = self.node_contents_visit(node)
+        return _called("_remainder_", found.left, found.right) if isinstance(found.op, ast.Mod) else found
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         """`counts[key] += 1` where both are plain names or constants; RestrictedPython denies it altogether."""
@@ -213,6 +223,11 @@ class _Rules(RestrictingNodeTransformer):  # type: ignore[misc]
             changed = ast.Assign([target], ast.BinOp(read, node.op, node.value))
             return self.visit(ast.fix_missing_locations(ast.copy_location(changed, node)))
         return super().visit_AugAssign(node)
+
+
+def _called(guard: str, value: ast.expr, *more: ast.expr) -> ast.Call:
+    """A guard's call in the place of `value`."""
+    return ast.copy_location(ast.Call(ast.copy_location(ast.Name(guard, ast.Load()), value), [value, *more], []), value)
 
 
 def _is_plain(node: ast.expr) -> bool:

@@ -285,6 +285,9 @@ OF_TYPES: Mapping[Any, frozenset[str]] = MappingProxyType({
 })  # fmt: skip
 
 
+_WALKERS = {(str, "join"), (list, "extend")}
+
+
 def attribute(value: Any, name: str) -> Any:
     """`value.name`, if it is in the tables."""
     kind = type(value)
@@ -296,12 +299,13 @@ def attribute(value: Any, name: str) -> Any:
         raise AttributeError(f"the row has no column {name!r}")
     if kind is Namespace:
         return member(value, name)
-    if kind is str and name == "join":
-        return _walking(value.join)
+    if (kind, name) in _WALKERS:
+        return _walking(getattr(value, name))
     if name in ATTRIBUTES.get(kind, ()):
         return getattr(value, name)
     if (kind is type or callable(value)) and name in OF_TYPES.get(value, ()):
-        return getattr(_TYPES.get(value, value), name)
+        found = getattr(_TYPES.get(value, value), name)
+        return _walking(found) if name == "fromkeys" else found
     if isinstance(value, Exception) and name == "args":
         return value.args
     raise AttributeError(f"{kind.__name__}.{name} is not available in a row function")
@@ -336,9 +340,18 @@ def unpacked_each(values: Iterable[Any], spec: Mapping[str, Any], _: Any) -> Ite
         yield unpacked(value, spec, _)
 
 
+def remainder(value: Any, other: Any) -> Any:
+    """`value % other`; in a text, what has a text of its own."""
+    if type(value) is str:
+        parts = other if type(other) is tuple else other.values() if type(other) is dict else (other,)
+        for part in parts:
+            shown(part)
+    return value % other
+
+
 _IN_PLACE: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType({
     "+=": lambda a, b: a + b, "-=": lambda a, b: a - b, "*=": lambda a, b: a * b, "/=": lambda a, b: a / b,
-    "//=": lambda a, b: a // b, "%=": lambda a, b: a % b, "**=": lambda a, b: a**b, "|=": lambda a, b: a | b,
+    "//=": lambda a, b: a // b, "%=": remainder, "**=": lambda a, b: a**b, "|=": lambda a, b: a | b,
     "&=": lambda a, b: a & b, "^=": lambda a, b: a ^ b, "<<=": lambda a, b: a << b, ">>=": lambda a, b: a >> b,
 })  # fmt: skip
 
@@ -358,4 +371,5 @@ GUARDS: Names = MappingProxyType({
     "_unpack_sequence_": unpacked,
     "_iter_unpack_sequence_": unpacked_each,
     "_shown_": shown,
+    "_remainder_": remainder,
 })  # fmt: skip

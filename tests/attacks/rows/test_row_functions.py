@@ -100,6 +100,8 @@ ESCAPES = {
     "a set changed by key": "def answer(x):\n    s = 'abc'\n    s[0] = 'b'\n    return 1.0",
     "a match statement": "def answer(x):\n    match x:\n        case float(real=y):\n            return y",
     "a text of a function, which has an address": "def answer(x):\n    return float(len(str(answer)))",
+    "an address by percent": "def answer(x):\n    return float(len('%s' % answer))",
+    "an address by percent of a name": "def answer(x):\n    return float(len('%(f)s' % {'f': answer}))",
     "an address in an f-string": "def answer(x):\n    return float(len(f'{answer}'))",
 }
 

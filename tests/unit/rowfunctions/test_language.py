@@ -86,6 +86,16 @@ def test_what_is_no_row_function_is_said_to_be_none(source):
         made(source)
 
 
+def test_a_set_is_walked_in_one_order_wherever_it_goes():
+    wanted = ["a", "b", "c"]
+    for source in (
+        "list({'c', 'a', 'b'})", "[*{'c', 'a', 'b'}]", "[y for y in {'c', 'a', 'b'}]", "sorted({'c', 'a', 'b'})",
+        "(lambda found: found.extend({'c', 'a', 'b'}) or found)([])", "list(dict.fromkeys({'c', 'a', 'b'}))",
+        "(lambda *found: list(found))(*{'c', 'a', 'b'})", "[y for _, y in enumerate({'c', 'a', 'b'})]",
+    ):  # fmt: skip
+        assert made(f"answer = lambda x: {source}")(0) == wanted, source
+
+
 def test_an_error_has_its_line():
     with pytest.raises(NotAllowed) as error:
         made("def answer(x):\n    y = 1\n    return x.__class__\n")
