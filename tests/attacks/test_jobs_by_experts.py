@@ -278,6 +278,10 @@ BAD = {
         FLOOD + "line.sendall(b'\\xff\\xff\\xff\\xff' + b'x' * 100)\nline.close()",
         "its process ended, most often for want of memory",
     ),
+    "an oversized frame": (
+        FLOOD + "line.sendall((50 << 20).to_bytes(4, 'big') + bytes(50 << 20))\nimport time; time.sleep(60)",
+        "what its process said is no answer of a job",
+    ),
     "a forged message": (
         FLOOD + "line.sendall(b'\\x00\\x00\\x00\\x06\\x85patient')\nimport time; time.sleep(60)",
         "what its process said is no answer of a job",

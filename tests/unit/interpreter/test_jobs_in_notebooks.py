@@ -94,6 +94,12 @@ def test_a_mistake_is_seen_on_synthetic_rows_before_anybody_reads_the_code(ward)
     assert ward.room.submit_job("result = {'n': 1}", "wrong", READS, RESULT, REASON, rehearse=False).state == "asked"
 
 
+def test_a_hidden_column_is_in_no_job_whoever_asks(ward):
+    for rehearse in (True, False):
+        with pytest.raises(CleanRoomError, match="no column 'name'"):
+            ward.room.submit_job(SOURCE, "names", {"patients": ["pid", "name"]}, RESULT, REASON, rehearse=rehearse)
+
+
 def test_handed_in_again_it_is_the_same_request(ward):
     first, second = (ward.room.submit_job(SOURCE, "mean_age", READS, RESULT, REASON) for _ in range(2))
     assert first.number == second.number
