@@ -12,6 +12,7 @@ whatever it says no to, is in `IMPLIED` with that other, and has to show that bo
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,12 @@ class Scene(LearningRoom):
 
     def __init__(self, tables: Tables, own: Tables, state: Any, **options: Any) -> None:
         super().__init__(tables, state, key=KEY, **options)
+        rooms = itertools.count()
         self.another_vault = lambda: LearningRoom(tables, state, key=KEY, **options)
         self.known = own["patients"]
-        self.of_the_attacker = lambda **other: LearningRoom(own, state / "own", keyed_seeds=False, **other)
+        self.of_the_attacker = lambda tables=own, **other: LearningRoom(
+            tables, state / f"own {next(rooms)}", keyed_seeds=False, **other
+        )
 
 
 def learned(case: Case, state: Any, **settings: Any) -> bool:

@@ -6,7 +6,7 @@ which somebody who knows all else tells the worlds apart (`Observed`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from cleanroom_kernel.plan import aggregates as a
 from cleanroom_kernel.plan.expressions import Cast, Named
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.release import Refusal, Release
+
+UNROUNDED = {"significant_digits": 17, "influence_rounding": False}
 
 
 class Observed(tuple[float, ...]):
@@ -98,15 +100,26 @@ def a_number_of(question: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return attack
 
 
-def powers(*exponents: float) -> Callable[[Any], Any]:
-    """Sums of powers of a column, each with noise of its own: one of them tells the worlds apart."""
+def powers_of(exponent: float) -> Callable[[Any], Any]:
+    return lambda over: mean(over, call("power", col("cost"), exponent))
 
-    def attack(room: Any) -> Observed:
-        asked = (total(room["patients"], call("power", col("cost"), exponent)) for exponent in exponents)
-        numbers = (shown(room.ask(question)) for question in asked)
-        return Observed(number for number in numbers if number is not None)
+
+def the_nearest_of(worlds: Sequence[tuple[Any, Any]], *questions: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The secret whose numbers, without noise, are nearer to those that are shown, in units of their difference."""
+
+    def attack(room: Any) -> Any:
+        (one, first), (other, second) = worlds
+        found = [shown(room.ask(question(room["patients"]))) for question in questions]
+        low, high = (_without_noise(room, tables, questions) for tables in (one, other))
+        places = [(n - a) / (b - a) for n, a, b in zip(found, low, high, strict=True) if n is not None]
+        return None if not places else second if sum(places) > len(places) / 2 else first
 
     return attack
+
+
+def _without_noise(room: Any, tables: Any, questions: Sequence[Callable[[Any], Any]]) -> list[float]:
+    own = room.of_the_attacker(tables, **UNROUNDED, free_noise=0.0, free_answers=10**9)
+    return [shown(own.ask(question(own["patients"]))) for question in questions]
 
 
 def a_group_that_is_not_shown(room: Any) -> Observed:

@@ -44,9 +44,9 @@ def several_classes(room: Any) -> Observed | None:
 
 
 def an_error_of_one(room: Any) -> bool | None:
-    """The step is taken from the largest error: that nothing is left of the number says that there is a huge one."""
+    """The noise is as large as the largest error does: that the number is huge says that there is a huge one."""
     number = shown(room.ask(Metric(room["patients"], Score.MSE, col("cost"), (lit(100.0),))))
-    return True if number == 0 else None
+    return True if number is not None and abs(number) > 1e7 else None
 
 
 def difference(first: float | None, second: float | None) -> bool | None:

@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from support.learning import fit_of, named
 from support.mutation_attacks import (
+    UNROUNDED,
     a_count_of_a_few,
     a_group_that_is_not_shown,
     a_number_of,
@@ -30,10 +31,11 @@ from support.mutation_attacks import (
     in_one_table,
     is_shown,
     more_than,
-    powers,
+    powers_of,
     reconstruction,
     searching,
     the_exact_median,
+    the_nearest_of,
     tracker,
     two_experts,
 )
@@ -138,6 +140,9 @@ class Case:
         return name if self.place == "cell" else f"{name} ({self.place})"
 
 
+PRICES = with_target("cost", COST, 90.0, 110.0)
+FAR_PRICES = with_target("cost", COST, 10.0, 500.0)
+
 CASES = [
     Case(
         Check.UNITS,
@@ -182,7 +187,7 @@ CASES = [
     ),
     Case(
         Check.POSITION,
-        more_than(150, lambda over: summary(over, a.Quantile(col("x"), 1.0))),
+        a_number_of(lambda over: summary(over, a.Quantile(col("x"), 1.0))),
         with_target("x", np.minimum(np.arange(N) / 2, 100.0), 100.0, 1_100.0),
         cell_check(Check.POSITION),
     ),
@@ -238,16 +243,17 @@ CASES = [
     ),
     Case(
         "free_noise",
-        a_number_of(lambda over: total(over, call("power", col("cost"), 1.2))),
-        with_target("cost", COST, 90.0, 110.0),
+        the_nearest_of(PRICES, lambda over: total(over, call("power", col("cost"), 1.2))),
+        PRICES,
         policy={"free_noise": 0.0},
+        settings=UNROUNDED,
     ),
     Case(
         "free_answers",
-        powers(1.4, 1.5, 1.6, 1.7, 1.8, 3.2, 3.3, 3.4),
-        with_target("cost", COST, 90.0, 110.0),
+        the_nearest_of(FAR_PRICES, *(powers_of(1.2 + 0.01 * step) for step in range(60))),
+        FAR_PRICES,
         policy={"free_answers": 10**9},
-        settings={"free_answers": 5},
+        settings={**UNROUNDED, "free_noise": 2.0, "free_answers": 1},
     ),
     Case(Mitigation.SUPPRESSION, a_group_that_is_not_shown, of_secret(wards), every_row_in_totals, settings=EXACT),
     Case(Mitigation.FOLDING, a_secret_in_a_label, with_target("positive", HIV.astype(int), 0, 1), every_label_named),

@@ -21,7 +21,7 @@ IN_WORDS = {
     "a limit on significant digits": "A count of ten thousand, and one.",
     "measures with numbers of the expert's choice are drawn in and shown with noise": "One value decides a power sum.",
     "free_noise": "A power sum, all others' values being known.",
-    "free_answers": "Many power sums, each with noise of its own: one of them shows a difference.",
+    "free_answers": "Means of many powers, each with noise of its own, which averages out.",
     "cells that fail a check are suppressed": "A median of all groups, the target's among them, which is not shown.",
     "labels that too few units share are left out": "The target's secret as the label of a group.",
     "jitter": "A ward of nine known patients, and the target if it is the target's ward.",
