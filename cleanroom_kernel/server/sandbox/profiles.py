@@ -120,11 +120,13 @@ def worker(config: SandboxConfig) -> Profile:
 
 
 def job(config: SandboxConfig) -> Profile:
-    """The profile of a job: as a worker's, but its code is an expert's. Memory and time are set in it before it runs."""
+    """The profile of a job: as a worker's, but its code is an expert's, and finds the modules that it was rehearsed with.
+    Memory and time are set in it before it runs.
+    """
     return Profile(
         name="job",
         program="cell",
-        read=program_paths(),
+        read=(*program_paths(), *config.extra_readonly),
         limits={**_common_limits(config), "file_size": 0},
         environment=_environment(config.threads),
         threads=config.nproc,
