@@ -314,7 +314,7 @@ class Connection:
                     return reply.answer
         except KeyboardInterrupt:
             bulletin.close(interrupted=True)
-            raise KeyboardInterrupt("The vault's answer was not waited for; a fit that went on has ended.") from None
+            raise KeyboardInterrupt("The vault's answer was not waited for; what it was computing has ended.") from None
 
     def _released(self, answer: object) -> tuple[Payload, Receipt]:
         release = self._expect(answer, Release)

@@ -50,6 +50,7 @@ from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import DType
+from cleanroom_kernel.vault import watch
 from cleanroom_kernel.vault.answers_free import Reach, most_influence
 from cleanroom_kernel.vault.answers_groups import value_codes
 from cleanroom_kernel.vault.answers_rows import Cells, Measurement, Rows
@@ -74,6 +75,7 @@ class Columns:
         self._measures: dict[str, _Known] = {}
 
     def column(self, name: str, statistic: Statistic) -> Measurement:
+        watch.look()
         kind = kind_of(statistic, self._over)
         if kind is Kind.COUNT and not isinstance(statistic, Count):
             return self._rows_alone(name, kind, counted, measures.ROWS, linear=True)

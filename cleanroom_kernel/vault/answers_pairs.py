@@ -21,6 +21,7 @@ from cleanroom_kernel.disclosure.grouping import select
 from cleanroom_kernel.plan.aggregates import Correlation
 from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.vault import watch
 from cleanroom_kernel.vault.answers_columns import stack
 from cleanroom_kernel.vault.answers_rows import Gathered, Measurement, Rows
 
@@ -33,6 +34,7 @@ def pairs(correlation: Correlation, rows: Rows, least: int) -> list[Measurement]
     centred = _Centring(rows, [column.of for column in correlation.columns], least)
     cells: dict[tuple[int, int], Measurement] = {}
     for x in range(len(correlation.columns)):
+        watch.look()
         for y in range(x + 1):
             cells[x, y] = cells[y, x] = _pair(correlation, rows, centred, x, y, kind)
     number = range(len(correlation.columns))

@@ -20,6 +20,7 @@ from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Expression, Field, Named, RowFunction, Value
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.relations import Predict, Table
+from cleanroom_kernel.vault import watch
 from cleanroom_kernel.vault.columns import ROW, check_reserved, stored
 from cleanroom_kernel.vault.expressions import Caller, names_in, project
 from cleanroom_kernel.vault.pending import collected
@@ -140,6 +141,7 @@ class Engine:
         for identity, part in order.items():
             if identity not in needs:
                 continue
+            watch.look()
             if identity in found:
                 results[identity] = Rows.of(found[identity])
                 continue

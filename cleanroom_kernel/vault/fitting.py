@@ -142,7 +142,13 @@ class Workers:
 
 
 # -- what is said of it -----------------------------------------------------------------------------------------------
-_NAMES = {"fit": "fit", "predict": "prediction", "score": "score", "membership": "membership test"}
+_NAMES = {
+    "fit": "fit",
+    "predict": "prediction",
+    "score": "score",
+    "membership": "membership test",
+    "computation": "computation",
+}
 
 
 def refusal_of(ended: TaskEnded, limits: FitLimits) -> Refusal:

@@ -12,6 +12,8 @@ import narwhals as nw
 import polars as pl
 from msgspec import Struct
 
+from cleanroom_kernel.vault import watch
+
 MOST = 100  # operations; Polars takes thousands, but plans them in more than linear time
 
 
@@ -30,7 +32,7 @@ class Pending(Struct, frozen=True):
 
 
 def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    return frame.to_native().collect()
+    return watch.collect(frame.to_native())
 
 
 def native(frame: nw.LazyFrame[Any]) -> pl.LazyFrame:

@@ -61,7 +61,7 @@ from cleanroom_kernel.protocol.release import (
     Results,
     Withheld,
 )
-from cleanroom_kernel.vault import asking, jobs, rowcalls, uploads
+from cleanroom_kernel.vault import asking, jobs, rowcalls, uploads, watch
 from cleanroom_kernel.vault.answers import answer
 from cleanroom_kernel.vault.budgets import budgets_of
 from cleanroom_kernel.vault.desk import Desk
@@ -69,6 +69,7 @@ from cleanroom_kernel.vault.failures import FAILURES
 from cleanroom_kernel.vault.lines import Ended, Lines
 from cleanroom_kernel.vault.memory import SHORT
 from cleanroom_kernel.vault.opening import OpeningError, adopt, open_desk
+from cleanroom_kernel.vault.quietly import TaskEnded
 from cleanroom_kernel.vault.rowcalls import RowFunctionEnded
 from cleanroom_kernel.vault.silence import described
 from cleanroom_kernel.vault.tables import TablesChanged
@@ -147,12 +148,15 @@ def _opened(
 
 
 def _answer_all(lines: Lines, session: Session) -> None:
+    watched = watch.Watch(lines)
+    watch.use(watched)
     while True:
         try:
             request = lines.request()
         except BadFrame as bad:
             lines.reply(Reply(0, OVERSIZED if bad.oversized else MALFORMED))
             continue
+        watched.begin()
         reply, notices = session.step(request, lines.cell)
         for notice in notices:
             lines.notify(notice)
@@ -253,6 +257,8 @@ class Session:
                 return compute()
         except PlanError:
             raise
+        except TaskEnded:  # of the vault's own computing: the expert's wish, which says nothing of the rows
+            return refuse(self._asker(), digest(aggregate), watch.INTERRUPTED, self._desk.ledger)
         except RowFunctionEnded as ended:
             return self._without_answers(aggregate, ended)
         except FAILURES as error:

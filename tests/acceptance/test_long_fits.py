@@ -80,6 +80,16 @@ def test_an_interrupted_fit_ends_and_the_session_goes_on(expert):
     assert "LogisticRegression" in expert.value("LogisticRegression().fit(X, y)")
 
 
+def test_a_long_statistic_is_interrupted_like_a_fit(expert):
+    """The vault computes it by itself, and listens meanwhile."""
+    many = "stays.assign(**{f'x{n}': stays.age * (stays.los + n) for n in range(150)})"
+    texts, reply, _ = interrupted_when_told(expert, f"{many}.drop(columns='patient').corr()")
+    assert texts[0].startswith("Working in the vault:")
+    assert texts[-1].startswith("Interrupted after")
+    assert reply["ename"] == "KeyboardInterrupt"
+    assert expert.value("print(stays.age.mean() > 0)") == "True\n"
+
+
 def test_a_fit_that_takes_too_long_names_the_limit_and_its_owner(expert):
     cell = expert.run("RandomForestClassifier(50_000, random_state=2).fit(X, y)")
     assert "after 15 seconds" in cell.text

@@ -25,6 +25,7 @@ from cleanroom_kernel.protocol.messages import (
     FitLimits,
     Hello,
     Open,
+    Progress,
     Reply,
     RowLimits,
     RowWorkersWanted,
@@ -129,7 +130,13 @@ class Vault:
     def ask(self, request: msgspec.Struct) -> Reply:
         """Send something as the interpreter and wait for the reply."""
         self.interpreter.send(request)
-        return self.interpreter.receive()
+        return self.reply()
+
+    def reply(self) -> Reply:
+        """The next reply, after whatever is told before it on a busy machine."""
+        while isinstance((reply := self.interpreter.receive()).answer, Progress):
+            pass
+        return reply
 
     def give_worker(self) -> None:
         """Answer the vault's wish for a worker, as the server does."""

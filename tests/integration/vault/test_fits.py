@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.learning import fit_of, scored
 
+from cleanroom_kernel.plan.aggregates import Correlation
 from cleanroom_kernel.plan.codec import encode
-from cleanroom_kernel.plan.expressions import Call, Literal, Value
+from cleanroom_kernel.plan.expressions import Call, Literal, Named, Value
 from cleanroom_kernel.plan.functions import Function
 from cleanroom_kernel.plan.models import Inspect
 from cleanroom_kernel.plan.relations import Filter, Side, Split, Table
@@ -127,6 +128,23 @@ def test_an_interrupt_ends_the_fit_and_not_the_vault(vault_of):
     assert isinstance(refusal, Refusal)
     assert "interrupted" in refusal.message
     assert isinstance(ask(vault, SMALL, worker=True)[1], Release)  # by a new one: the first was asked to be ended
+
+
+def test_an_interrupt_ends_a_long_statistic_as_well(vault_of):
+    """The vault computes it by itself, with an ear for the expert; and what was interrupted counts as no denial."""
+    vault = vault_of(preset="permissive")
+    powers = tuple(
+        Named(
+            f"x{n}",
+            Call(Function.MULTIPLY, (Value("age"), Call(Function.ADD, (Value("los"), Literal(n, DType.INTEGER))))),
+        )
+        for n in range(150)
+    )
+    told, refusal = ask(vault, Correlation(TABLE, powers), pieces=False, meanwhile=lambda: vault.tell(Interrupt()))
+    assert told[0].seconds >= 1
+    assert {(word.what, word.done, word.total) for word in told} == {("", 0, 0)}
+    assert refusal.message == "The computation was interrupted."
+    assert isinstance(ask(vault, Correlation(TABLE, powers[:2]))[1], Release)
 
 
 def test_an_interrupt_ends_a_prediction_and_the_model_is_still_there(vault_of):

@@ -47,7 +47,7 @@ def ask(vault, question, *, worker=False, meanwhile=None):
         vault.give_row_workers()
     if meanwhile is not None:
         meanwhile()
-    reply = vault.interpreter.receive()
+    reply = vault.reply()
     assert reply.number == number
     return reply.answer
 

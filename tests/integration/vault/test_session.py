@@ -223,7 +223,7 @@ def test_an_interrupt_does_not_end_the_process(vault):
 )
 def test_what_is_no_message_is_refused(vault, body):
     vault.raw(body)
-    reply = vault.interpreter.receive()
+    reply = vault.reply()
     assert (reply.number, reply.answer.reason) == (0, Reason.MALFORMED)
     assert vault.greets()
 
@@ -235,7 +235,7 @@ def test_a_frame_beyond_the_limit_is_refused_however_slowly_it_comes(vault):
             time.sleep(pause)
             vault.raw(b"x" * (REQUEST_LIMIT // 4), framed=False)
         vault.raw(b"x", framed=False)
-        reply = vault.interpreter.receive()
+        reply = vault.reply()
         assert (reply.number, reply.answer.reason) == (0, Reason.OVERSIZED)
         assert vault.greets()
 
@@ -316,7 +316,7 @@ def test_random_bytes_and_mutated_plans_never_end_the_process(vault):
             vault.raw(bytes(body[: rng.randrange(len(body))]))
         else:
             vault.interpreter.send(Disclose(vault.next(), bytes(body)))
-        vault.interpreter.receive()
+        vault.reply()
         vault.drop_notices()
     assert vault.greets()
 
