@@ -107,12 +107,6 @@ def hand_over(asker: Asker, number: int, ledger: Ledger) -> Release:
         return leave(asker, book.approved(number, asker.expert), book)
 
 
-def hand_over_job(asker: Asker, number: int, ledger: Ledger) -> Release:
-    """What a job gave that is done, once more. Raises AirlockError where there is none."""
-    with ledger.book() as book:
-        return leave(asker, book.of_job(number, asker.expert), book)
-
-
 def leave(asker: Asker, answered: Answered, book: Book) -> Release:
     """An answer that is in the ledger leaves: the one place where a Release is made."""
     return Release(book.release(asker, answered.facts, answered.answer), answered.payload)

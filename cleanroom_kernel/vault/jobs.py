@@ -14,7 +14,6 @@ from cleanroom_kernel import airlock
 from cleanroom_kernel.airlock import AirlockError
 from cleanroom_kernel.disclosure import jobs as judging
 from cleanroom_kernel.disclosure.candidate import Asker
-from cleanroom_kernel.disclosure.gate import hand_over_job
 from cleanroom_kernel.disclosure.ledger import PolicyMoved
 from cleanroom_kernel.protocol.airlock import Standing, State
 from cleanroom_kernel.protocol.jobs import Broke, Produced, Run, Tensors
@@ -94,7 +93,7 @@ def _done(number: int, desk: Desk) -> Answer | Standing | None:
             return None
         if request.result:
             return standing_of(own(book.connection, request.result, desk.expert))
-    return hand_over_job(_asker(desk), number, desk.ledger)
+    return judging.hand_over(_asker(desk), number, desk.ledger)
 
 
 def _carried_out(started: Started, desk: Desk) -> Answer | Standing:
