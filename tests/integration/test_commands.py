@@ -175,3 +175,15 @@ def test_help_lists_every_command():
     shown = cleanroom("--help").stdout
     for command in ("demo", "serve", "invite", "connect", "tables", "policy", "audit", "doctor"):
         assert command in shown
+
+
+def test_a_configuration_that_others_can_open_serves_nothing(owner):
+    (owner / "cleanroom_config.py").chmod(0o644)
+    says(cleanroom("serve", check=False, cwd=owner), "cleanroom_config.py", "644", "chmod 600")
+
+
+def test_a_damaged_database_is_said_to_the_owner_with_what_to_look_for(owner):
+    (owner / "cleanroom-state").mkdir(mode=0o700)
+    (owner / "cleanroom-state" / "cleanroom.sqlite").touch(mode=0o600)
+    (owner / "cleanroom-state" / "cleanroom.sqlite").write_bytes(b"no database " * 500)
+    says(cleanroom("serve", check=False, cwd=owner), "database", "cannot be read or written", "your last copy")
