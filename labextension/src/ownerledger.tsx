@@ -6,11 +6,11 @@ import * as React from 'react';
 import { ISectionProps } from './ownerlive';
 import { Left, LeftInFull, Verification } from './protocol';
 import { Facts } from './receipt';
-import { IBucket, Timeline } from './timeline';
+import { IBucket, timeOf, Timeline } from './timeline';
 import { kindOf, moment } from './words';
 
 /** Rows that are drawn at once. */
-export const PAGE = 100;
+export const PAGE = 50;
 
 interface IWanted {
   readonly text: string;
@@ -29,7 +29,10 @@ export function LedgerView(props: ISectionProps): JSX.Element {
   const tables = React.useMemo(() => state.room?.schema?.tables.map(table => table.name) ?? [], [state.room]);
   const experts = React.useMemo(() => distinct(state.ledger.map(entry => entry.expert)), [state.ledger]);
   const rules = React.useMemo(() => distinct(state.ledger.flatMap(entry => entry.rules.map(ruleOf))), [state.ledger]);
-  const found = React.useMemo(() => state.ledger.filter(entry => matches(entry, wanted)), [state.ledger, wanted]);
+  const found = React.useMemo(() => {
+    const words = wanted.text.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    return state.ledger.filter(entry => matches(entry, wanted, words));
+  }, [state.ledger, wanted]);
   const entries = React.useMemo(() => found.filter(entry => isWithin(entry, span)).reverse(), [found, span]);
   const narrow = (more: Partial<IWanted>) => {
     want({ ...wanted, ...more });
@@ -228,11 +231,10 @@ function isOf(entry: Left, table: string): boolean {
 }
 
 function isWithin(entry: Left, span: IBucket | null): boolean {
-  const time = Date.parse(entry.time);
-  return span === null || (time >= span.from && time < span.to);
+  return span === null || (timeOf(entry) >= span.from && timeOf(entry) < span.to);
 }
 
-function matches(entry: Left, wanted: IWanted): boolean {
+function matches(entry: Left, wanted: IWanted, words: readonly string[]): boolean {
   if (wanted.expert !== '' && entry.expert !== wanted.expert) {
     return false;
   }
@@ -242,10 +244,21 @@ function matches(entry: Left, wanted: IWanted): boolean {
   if (wanted.rule !== '' && !entry.rules.some(rule => ruleOf(rule) === wanted.rule)) {
     return false;
   }
-  const words = wanted.text.trim().toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) {
     return true;
   }
-  const text = `#${entry.number} ${entry.expert} ${entry.title} ${kindOf(entry)} ${entry.rules.join(' ')}`.toLowerCase();
+  const text = textOf(entry);
   return words.every(word => text.includes(word));
 }
+
+/** What is searched of an entry, made when it is first searched. */
+function textOf(entry: Left): string {
+  let text = TEXTS.get(entry);
+  if (text === undefined) {
+    text = `#${entry.number} ${entry.expert} ${entry.title} ${kindOf(entry)} ${entry.rules.join(' ')}`.toLowerCase();
+    TEXTS.set(entry, text);
+  }
+  return text;
+}
+
+const TEXTS = new WeakMap<Left, string>();

@@ -12,6 +12,9 @@ const MOST_BARS = 90;
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
 
+const HOURS = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'short' });
+const DAYS = new Intl.DateTimeFormat([], { dateStyle: 'medium' });
+
 export interface IBucket {
   /** Milliseconds since 1970. */
   readonly from: number;
@@ -20,9 +23,21 @@ export interface IBucket {
   readonly numbers: number;
 }
 
+const TIMES = new WeakMap<Left, number>();
+
+/** Milliseconds since 1970, read once. */
+export function timeOf(entry: Left): number {
+  let time = TIMES.get(entry);
+  if (time === undefined) {
+    time = Date.parse(entry.time);
+    TIMES.set(entry, time);
+  }
+  return time;
+}
+
 /** Equal spans from the first release to the last: of an hour, of a day, or of as many days as make few enough. */
 export function buckets(entries: readonly Left[]): IBucket[] {
-  const times = entries.map(entry => Date.parse(entry.time)).filter(time => !Number.isNaN(time));
+  const times = entries.map(timeOf).filter(time => !Number.isNaN(time));
   if (times.length === 0) {
     return [];
   }
@@ -37,7 +52,7 @@ export function buckets(entries: readonly Left[]): IBucket[] {
     numbers: 0
   }));
   for (const entry of entries) {
-    const bucket = found[Math.floor((Date.parse(entry.time) - start) / span)];
+    const bucket = found[Math.floor((timeOf(entry) - start) / span)];
     if (bucket) {
       bucket.releases += 1;
       bucket.numbers += entry.cells;
@@ -101,8 +116,5 @@ function summary(found: readonly IBucket[], most: number): string {
 }
 
 function when(bucket: IBucket): string {
-  const from = new Date(bucket.from);
-  return bucket.to - bucket.from < DAY
-    ? from.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })
-    : from.toLocaleDateString([], { dateStyle: 'medium' });
+  return (bucket.to - bucket.from < DAY ? HOURS : DAYS).format(bucket.from);
 }
