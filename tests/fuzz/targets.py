@@ -36,6 +36,8 @@ from cleanroom_kernel.protocol.jupyter import Header, read_header, read_parent
 from cleanroom_kernel.protocol.jupyter import encode as jupyter_encode
 from cleanroom_kernel.protocol.release import Array, Payload
 from cleanroom_kernel.protocol.websocket import Acknowledged, BadMessage, hear, pack, say, unpack
+from cleanroom_kernel.rowfunctions.layout import Call as RowCall
+from cleanroom_kernel.rowfunctions.layout import result_size
 from cleanroom_kernel.server import auth
 from cleanroom_kernel.server.heard import Heard
 from cleanroom_kernel.server.output import OutputPolicy, rebuild
@@ -44,6 +46,7 @@ from cleanroom_kernel.server.session import read_cell
 from cleanroom_kernel.server.shapes import SHAPES
 from cleanroom_kernel.server.zmtp import Link, ZmtpError
 from cleanroom_kernel.vault.jobresults import Unfit, results_of
+from cleanroom_kernel.vault.rowbatches import Unreadable, unpacked
 
 CORPUS = Path(__file__).parent / "corpus"
 LIMIT = 4096  # bytes of a channel's frame here, so that frames beyond it are tried as well
@@ -108,6 +111,15 @@ def job_results(data: bytes) -> None:
         produced = _PRODUCED.decode(data)
         with contextlib.suppress(Unfit):
             results_of(JOB, produced, POLICY)
+
+
+def row_answers(data: bytes) -> None:
+    """The memory that a row function's process has written to; the first byte chooses the kind of result."""
+    kind = ("integer", "float", "boolean", "string")[data[0] % 4] if data else "string"
+    call = RowCall("", 4, (), (), kind, False, 0, 0.0)
+    size = result_size(call)
+    with contextlib.suppress(Unreadable):
+        assert len(unpacked(call, data[1:][:size].ljust(size, b"\0"))) == call.rows
 
 
 def server_word(data: bytes) -> None:
@@ -239,6 +251,7 @@ TARGETS: dict[str, Target] = {
         request, _frames(m.Hello(1, 1), m.Disclose(2, encode(MEAN)), m.Export(3, encode(MEAN), "x.skops"))
     ),
     "job results": Target(job_results, (_MSGPACK.encode(jobs.Produced({"n": 3}, {"t": (("a",), (1.5,))}, {})),)),
+    "row answers": Target(row_answers, (b"\x00" + bytes(40), b"\x03" + bytes(64))),
     "server word": Target(server_word, _frames(m.CellStarted("c"), m.Interrupt(), m.TurnGiven(), m.Close())),
     "notice": Target(notice, _frames(m.Denied("c", "withheld", "policy"), m.Began("c", "q", "t"), m.Answered())),
     "reply": Target(reply, _frames(m.Reply(1, m.Foreseen(("minimum count",))))),

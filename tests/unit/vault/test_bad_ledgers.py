@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import sqlalchemy as sa
 from support.rooms import Room, mean, people, size
 
 from cleanroom_kernel import audit
@@ -48,6 +49,22 @@ def test_a_locked_database_is_waited_for_and_then_refused(room):
         assert room.say(mean(room["patients"], "age")) == FAILED
         assert room.log[-1].startswith("OperationalError at ")
     assert releases(room) == []
+    assert isinstance(room.say(mean(room["patients"], "age")), Release)
+
+
+def test_on_a_read_only_disk_nothing_is_released(room):
+    """SQLite says of such a connection what it says of a file on a disk that became read-only."""
+
+    @sa.event.listens_for(room.database, "connect")
+    def read_only(connection, _record):
+        connection.execute("PRAGMA query_only = ON")
+
+    room.database.dispose()
+    assert room.say(mean(room["patients"], "age")) == FAILED
+    assert room.log[-1].startswith("OperationalError at ")
+    assert releases(room) == []
+    sa.event.remove(room.database, "connect", read_only)
+    room.database.dispose()
     assert isinstance(room.say(mean(room["patients"], "age")), Release)
 
 
