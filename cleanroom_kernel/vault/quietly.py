@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cleanroom_kernel.plan.nodes import PlanError
+from cleanroom_kernel.vault.rowcalls import RowFunctionEnded
 
 
 class LearningFailed(Exception):
@@ -54,7 +55,7 @@ def quietly(operation: str, *, few: bool = False) -> Iterator[None]:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
-    except (PlanError, TaskEnded):
+    except (PlanError, TaskEnded, RowFunctionEnded):
         raise
     except Exception as error:
         raise LearningFailed(operation, few=few) from error

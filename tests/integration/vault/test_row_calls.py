@@ -1,6 +1,8 @@
 """Row functions through a vault process: its worker, its one no, and what the budget has to say of it."""
 
 import pytest
+from sklearn.linear_model import LogisticRegression
+from support.learning import fit_of
 
 from cleanroom_kernel import audit
 from cleanroom_kernel.plan import aggregates as a
@@ -99,6 +101,15 @@ def test_denials_by_failing_functions_end_with_the_budget_of_denials(vault_of):
     assert [answer.rule for answer in answers[:3]] == ["row functions"] * 3
     last = ask(vault, mean_of(SAME))
     assert not isinstance(last, Release)
+
+
+def test_a_model_of_a_failing_function_is_refused_like_a_number_of_one(vault_of):
+    vault = vault_of()
+    called = RowFunction(ONE_FAILS, (Value("age"),), DType.FLOAT)
+    fit = fit_of(Assign(TABLE, (Named("f", called),)), LogisticRegression(), ("f",), "sex")
+    refusal = ask(vault, fit, worker=True)
+    assert isinstance(refusal, Refusal)
+    assert refusal.rule == "row functions"
 
 
 def test_an_interrupt_ends_the_function_and_costs_nothing(vault_of):
