@@ -49,6 +49,10 @@ $(NODE_MODULES): labextension/package.json labextension/yarn.lock
 	$(LAB) jlpm install --immutable
 	@touch $@
 
+# The documentation as a site, in build/site. A link that leads nowhere fails it.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
