@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.rooms import Room, eq, mean, people, size, where
+from support.rooms import Room, col, eq, mean, people, size, where
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import Decision
@@ -12,12 +12,14 @@ from cleanroom_kernel.disclosure.candidate import Asker
 from cleanroom_kernel.disclosure.ledger import Asked
 from cleanroom_kernel.disclosure.policy import Policy
 from cleanroom_kernel.plan.codec import encode
+from cleanroom_kernel.plan.expressions import RowFunction
 from cleanroom_kernel.plan.nodes import digest
+from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.airlock import State
 from cleanroom_kernel.protocol.messages import AskOwner, Disclose
 from cleanroom_kernel.protocol.rehearsal import Begun, Change, Finished, Judged, Outcome
 from cleanroom_kernel.vault.desk import Desk
-from cleanroom_kernel.vault.rehearsing import Known, rehearse
+from cleanroom_kernel.vault.rehearsing import CALLS, Known, rehearse
 from cleanroom_kernel.vault.session import Session
 
 KEY = b"the room's key, of thirty-two by"
@@ -161,6 +163,14 @@ def test_a_plan_that_cannot_be_read_or_was_too_large_is_left_out_and_said(room):
     assert (unreadable.change, large.change) == (Change.LEFT_OUT, Change.LEFT_OUT)
     assert "schema has changed" in unreadable.why
     assert "too large" in large.why
+
+
+def test_a_question_that_calls_a_function_for_each_row_is_left_out_and_said(room):
+    called = RowFunction("answer = lambda x: x * 2", (col("age"),), DType.FLOAT)
+    room.ask(mean(room["patients"], called))
+    (row,) = room.rehearsed()
+    assert row.change is Change.LEFT_OUT
+    assert row.why == CALLS
 
 
 def test_a_question_is_kept_with_who_asked_and_its_identity(room):
