@@ -52,7 +52,7 @@ from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.vault import watch
 from cleanroom_kernel.vault.answers_free import Reach, most_influence
-from cleanroom_kernel.vault.answers_groups import value_codes
+from cleanroom_kernel.vault.answers_groups import value_codes, without_gaps
 from cleanroom_kernel.vault.answers_rows import Cells, Measurement, Rows
 
 DAY = 86_400e6  # microseconds
@@ -161,8 +161,8 @@ class Columns:
         codes = self._take(codes)
         known = self._selected(f"known {digest(statistic.of)}", codes >= 0)
         combined = known.codes.astype(np.int64) * max(number, 1) + codes[codes >= 0]
-        found, pairs = np.unique(combined, return_inverse=True)
-        by_value = Grouped(pairs.astype(np.int32), known.units, known.rows, len(found), known.n_units)
+        pairs, n_pairs = without_gaps(combined, self._cells.number * max(number, 1))
+        by_value = Grouped(pairs.astype(np.int32), known.units, known.rows, n_pairs, known.n_units)
         sets = RowFootprints(by_value, self._rows.sketcher, self._rows.space)
         least = self._borders.least(np.diff(by_value.layout.bounds), sets.unit_set)
         identity = measures.statistic_of("distinct", statistic.of, self._over)

@@ -84,6 +84,12 @@ def _combined(keys: list[_Key], sizes: list[int]) -> NDArray[np.int64]:
     return combined
 
 
+def without_gaps(codes: NDArray[np.int64], every: int) -> tuple[NDArray[np.int64], int]:
+    """Codes below `every`, numbered anew in their order so that each is there, and how many they are."""
+    present = _present(codes, every)
+    return _places(codes, present, every), len(present)
+
+
 def _places(combined: NDArray[np.int64], present: NDArray[np.int64], every: int) -> NDArray[np.int64]:
     """Position of each code among those that are present; -1 stays."""
     if every > 4 * len(combined) + 1_000:

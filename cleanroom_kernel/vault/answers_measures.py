@@ -73,10 +73,17 @@ class RowsHolding:
         key = condition.key[:2]
         if key not in self._known:
             frame = self._engine.table(condition.over, (Named("holds", condition.of),), ordered=False)
-            holds = as_numbers(frame.get_column("holds")) > 0  # a missing condition does not hold
+            holds = _holding(frame.get_column("holds"))
             numbers = frame.get_column(ROW).to_numpy()
             if not np.array_equal(numbers, self._rows):
                 order = np.argsort(numbers)
                 holds = holds[order[np.searchsorted(numbers, self._rows, sorter=order)]]
             self._known[key] = holds
         return self._known[key]
+
+
+def _holding(values: pl.Series) -> Holding:
+    """Where a condition holds; a missing one does not."""
+    if values.dtype == pl.Boolean:
+        return values.fill_null(False).cast(pl.UInt8).to_numpy().view(np.bool_)
+    return as_numbers(values) > 0

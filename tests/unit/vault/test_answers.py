@@ -23,7 +23,7 @@ from cleanroom_kernel.plan.relations import (
     WindowFunction,
 )
 from cleanroom_kernel.plan.schema import Column, DType
-from cleanroom_kernel.vault.answers_groups import groups
+from cleanroom_kernel.vault.answers_groups import groups, without_gaps
 from cleanroom_kernel.vault.answers_predicates import fewest
 
 NAMES = ["b", "a", None, "c", "a", "b"]
@@ -109,6 +109,12 @@ def test_keys_with_too_many_combinations_are_an_error_and_no_mixture():
         grouped(*many)
     sparse = grouped(*many[:3])
     assert sparse.codes.tolist() == list(range(2000))
+
+
+@pytest.mark.parametrize("every", [12, 10**12])
+def test_codes_without_gaps_keep_their_order(every):
+    codes, number = without_gaps(np.array([7, 3, 3, 11, 7]), every)
+    assert (codes.tolist(), number) == ([1, 0, 0, 2, 1], 3)
 
 
 def test_nothing_has_no_groups():
