@@ -200,9 +200,10 @@ class RowFunctions:
             self._limits.memory,
             self._limits.seconds,
         )
+        line = self._lines.line()
         try:
-            memory = self._lines.line().answers(call, [buffers for _, buffers in found])
-        except Lost:
+            memory = line.answers(call, [buffers for _, buffers in found])
+        except (Lost, OSError):  # the parent is gone, or there is no memory for so many rows
             self._lines.lose()
             raise RowFunctionEnded(RowEnd.DIED) from None
         except RowFunctionEnded:

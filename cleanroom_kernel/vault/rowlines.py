@@ -25,10 +25,12 @@ class RowLines:
         self._lines, self._supply, self._limits = lines, Supply(supply, self._wait), limits
         self._line: Line | None = None
         self._deadline = 0.0
+        self._late = RowEnd.NO_WORKER  # what it means if nothing comes any more
 
     def line(self) -> Line:
         self._deadline = time.monotonic() + self._limits.seconds + _GRACE_SECONDS
         if self._line is None:
+            self._late = RowEnd.NO_WORKER
             self._lines.notify(RowWorkersWanted())
             self._supply.owed += 1
             descriptor = self._supply.next()
@@ -38,6 +40,7 @@ class RowLines:
                 self._line = Line(socket.socket(fileno=descriptor), self._wait)
             except Lost:
                 raise RowFunctionEnded(RowEnd.NO_WORKER) from None
+        self._late = RowEnd.DIED
         return self._line
 
     def lose(self) -> None:
@@ -54,7 +57,7 @@ class RowLines:
         """Until `stream` is ready. Raises RowFunctionEnded when the expert interrupts, or nothing comes any more."""
         while True:
             if time.monotonic() >= self._deadline:
-                raise RowFunctionEnded(RowEnd.DIED)
+                raise RowFunctionEnded(self._late)
             ready = self._lines.attend(stream, event, _LOOK_SECONDS)
             if self._lines.interrupted:
                 raise RowFunctionEnded(RowEnd.INTERRUPTED)
