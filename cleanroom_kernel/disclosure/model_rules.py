@@ -92,7 +92,9 @@ FAMILY: dict[str, Family] = {
     **_family("ensemble", Family.COMPOSITE, "VotingClassifier VotingRegressor StackingClassifier StackingRegressor"),
     **_family("calibration", Family.COMPOSITE, "CalibratedClassifierCV"),
     **_family("multiclass", Family.COMPOSITE, "OneVsRestClassifier"),
-    **_family("model_selection", Family.COMPOSITE, "GridSearchCV RandomizedSearchCV"),
+    **_family(
+        "model_selection", Family.COMPOSITE, "GridSearchCV RandomizedSearchCV HalvingGridSearchCV HalvingRandomSearchCV"
+    ),
     **_family(
         "neighbors",
         Family.ROWS,

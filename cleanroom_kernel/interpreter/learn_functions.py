@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cleanroom_kernel.interpreter import learn_curves, learn_validation, metrics, splitting
+from cleanroom_kernel.interpreter import learn_curves, learn_inspection, learn_validation, metrics, splitting
 from cleanroom_kernel.interpreter.estimators import ModelError
 from cleanroom_kernel.interpreter.handles import Column
 
@@ -17,10 +17,8 @@ Function = Callable[..., Any]
 _SCORES = "model.feature_importances_, or the score of a model without the column, tells what a column is worth."
 _INSTEAD: dict[str, str] = {
     "cross_val_predict": "Use train_test_split, and predict the rows that were held out.",
-    **dict.fromkeys(("learning_curve", "validation_curve"), "Fit to parts of the rows (sample) and score each model."),
     "permutation_test_score": "Score a model on rows that were held out.",
     "permutation_importance": _SCORES,
-    "partial_dependence": _SCORES,
     "compute_sample_weight": "class_weight='balanced' does the same inside the model.",
 }
 
@@ -48,6 +46,9 @@ _OURS: dict[str, Callable[[Function, tuple[Any, ...], dict[str, Any]], Any]] = {
     "confusion_matrix": metrics.confusion_matrix,
     "cross_val_score": learn_validation.cross_val_score,
     "cross_validate": learn_validation.cross_validate,
+    "learning_curve": learn_validation.learning_curve,
+    "validation_curve": learn_validation.validation_curve,
+    "partial_dependence": learn_inspection.partial_dependence,
     "resample": _resample,
     "compute_class_weight": _class_weight,
 }

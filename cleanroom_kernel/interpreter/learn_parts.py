@@ -36,6 +36,12 @@ def _best_params(model: Any, made: Mark) -> dict[str, Any]:
     return _candidates(model)[_best_index(model, made)]
 
 
+def _described_params(model: Any, made: Mark) -> dict[str, Any]:
+    """Of a search that draws its candidates, or drops them: names and values by turns, as the vault tells them."""
+    told = np.ravel(ask(made, "best_params_")).tolist()
+    return dict(zip(told[::2], told[1::2], strict=True))
+
+
 def _best_score(model: Any, made: Mark) -> float:
     return float(_mean_scores(made)[_best_index(model, made)])
 
@@ -45,7 +51,7 @@ def _mean_scores(made: Mark) -> np.ndarray:
 
 
 def _best_estimator(model: Any, made: Mark) -> Any:
-    best = clone(model.estimator).set_params(**clone(_best_params(model, made), safe=False))
+    best = clone(model.estimator).set_params(**clone(model.best_params_, safe=False))
     return _part(made, "best_estimator", best, made.twin and getattr(made.twin, "best_estimator_", None))
 
 
@@ -134,6 +140,17 @@ STRUCTURES.update(
         ("GridSearchCV", "best_estimator_"): _best_estimator,
         ("GridSearchCV", "cv_results_"): _cv_results,
         ("GridSearchCV", "scorer_"): _scorer,
+        **{
+            (kind, name): structure
+            for kind in ("RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
+            for name, structure in (
+                ("best_index_", _best_index),
+                ("best_params_", _described_params),
+                ("best_score_", _best_score),
+                ("best_estimator_", _best_estimator),
+                ("scorer_", _scorer),
+            )
+        },
         ("ColumnTransformer", "transformers_"): _transformers,
         ("ColumnTransformer", "named_transformers_"): _transformers_by_name,
         ("OneHotEncoder", "categories_"): _categories,

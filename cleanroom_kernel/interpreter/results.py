@@ -227,7 +227,9 @@ def provenance_of(result: Any) -> Provenance:
 def array(payload: Array) -> np.ndarray:
     """A released attribute of a model."""
     values = payload.labels or tuple(np.nan if value is None else value for value in payload.values)
-    return np.array(values).reshape(payload.shape)
+    texts = [isinstance(value, str) for value in values]
+    mixed = any(texts) and not all(texts)  # NumPy would write the numbers among texts out
+    return np.array(values, dtype=object if mixed else None).reshape(payload.shape)
 
 
 def of_job(payload: Results, receipt: Receipt) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import importlib
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - importing it makes the two classes public
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -198,7 +199,8 @@ def _check_parameters(model: BaseEstimator) -> None:
             raise PlanError(str(wrong), rule=_RULE) from None
         candidates = getattr(part, "param_grid", getattr(part, "param_distributions", None))
         if candidates is not None:
-            _check_candidates(candidates, getattr(part, "n_iter", None))
+            drawn = getattr(part, "n_iter", getattr(part, "n_candidates", None))
+            _check_candidates(candidates, drawn if isinstance(drawn, int) else None)
 
 
 def nested(model: BaseEstimator) -> list[BaseEstimator]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.model_selection import check_cv
+from sklearn.model_selection._search_successive_halving import _SubsampleMetaSplitter
 from sklearn.utils import _safe_indexing
 
 from cleanroom_kernel.disclosure.model_rules import Family
@@ -156,7 +157,7 @@ def _scores(model: Any, X: Any) -> Floats:
 
 def _search(model: Any, seen: Seen, policy: PolicySnapshot, examine: Examine) -> Part:
     """The best candidate, and how well the candidates did: means over folds, in steps of some units."""
-    tests = [test for _, test in _folds(model, seen)]
+    tests = [test for _, test in _smallest_folds(model, seen)]
     sizes = [len(np.unique(seen.units[test])) for test in tests]
     fewest = min(sizes, default=0)
     facts: list[Facts] = [Folds(fewest, _fewest_of_a_class(model, seen, tests))]
@@ -199,6 +200,21 @@ def _folds(model: Any, seen: Seen) -> Any:
     return splitter.split(seen.X, seen.y, seen.units if by_patient(model) else None)
 
 
+def _smallest_folds(model: Any, seen: Seen) -> Any:
+    """The folds on which candidates were scored; of a search by halves, those of its first round, which has the fewest
+    rows. Its draws have a fixed seed, so they are the same again.
+    """
+    if getattr(model, "resource", "") != "n_samples":
+        return _folds(model, seen)
+    rounds = _SubsampleMetaSplitter(
+        base_cv=check_cv(5 if model.cv is None else model.cv, seen.y, classifier=not is_regressor(model)),
+        fraction=model.n_resources_[0] / seen.size,
+        subsample_test=True,
+        random_state=model.random_state,
+    )
+    return rounds.split(seen.X, seen.y, **({"groups": seen.units} if by_patient(model) else {}))
+
+
 def _encoded(model: Any, seen: Seen, attribute: str) -> NDArray[Any] | None:
     return getattr(model, attribute).transform(seen.y) if is_classifier(model) else seen.y
 
@@ -219,4 +235,6 @@ _COMPOSITES: dict[str, Callable[[Any, Seen, PolicySnapshot, Examine], Part]] = {
     "CalibratedClassifierCV": _calibrated,
     "GridSearchCV": _search,
     "RandomizedSearchCV": _search,
+    "HalvingGridSearchCV": _search,
+    "HalvingRandomSearchCV": _search,
 }

@@ -251,6 +251,8 @@ _COMPOSITES: dict[str, Callable[[Part], Any]] = {
     "CalibratedClassifierCV": _calibrated,
     "GridSearchCV": _search,
     "RandomizedSearchCV": _search,
+    "HalvingGridSearchCV": _search,
+    "HalvingRandomSearchCV": _search,
 }
 
 _MAKERS: dict[Family, Callable[[Part], Any]] = {

@@ -51,7 +51,9 @@ class Steps:
             result = function(*args, **kwargs)
             if self._what == what:
                 self._done += 1
-                self._tell(what, self._done, total(args, kwargs))
+                # How many rounds a search by halves has depends on how many rows there are: the first alone is told.
+                if self._done <= (pieces := total(args, kwargs)):
+                    self._tell(what, self._done, pieces)
             return result
 
         return call
