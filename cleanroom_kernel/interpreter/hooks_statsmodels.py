@@ -75,6 +75,9 @@ def _wrap(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
 
 
 def _formula(original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if hasattr(original, "_clean_room"):
+        return original
+
     def own(*args: Any, **options: Any) -> Any:
         """statsmodels looks for names so many calls further up, of which the wrapper and this are two."""
         depth = options.get("eval_env", 1)

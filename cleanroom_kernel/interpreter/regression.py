@@ -89,6 +89,14 @@ class Model:
             suggestion="LogisticRegression, Ridge or Lasso of scikit-learn.",
         )
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("endog", "exog", "data"):
+            raise HandleError(
+                "The rows of this model stay in the room, so tests that go back to them are not made.",
+                suggestion="Fit the smaller model as well and compare llf or rsquared; stats.f_oneway compares means.",
+            )
+        raise AttributeError(f"{self.title!r} model has no attribute {name!r}")
+
     def _is_clustered(self, cov_type: str, options: dict[str, Any]) -> bool:
         if cov_type == "nonrobust":
             return False

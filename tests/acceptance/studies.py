@@ -117,6 +117,7 @@ NOTEBOOKS: dict[str, Callable[[], Study]] = {
     "diabetes_cleaning": diabetes,
     "diabetes_features": diabetes,
     "heart_failure": heart_failure,
+    "heart_failure_inference": heart_failure,
     "mimic_admissions": mimic,
     "mimic_diagnoses": mimic,
     "mimic_sql": mimic,

@@ -28,7 +28,15 @@ import pandas as pd
 from msgspec import Struct
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from cleanroom_kernel.interpreter import connection, hooks_pandas, hooks_scipy, hooks_seaborn, hooks_sklearn, plots
+from cleanroom_kernel.interpreter import (
+    connection,
+    hooks_pandas,
+    hooks_scipy,
+    hooks_seaborn,
+    hooks_sklearn,
+    hooks_statsmodels,
+    plots,
+)
 from cleanroom_kernel.interpreter.errors import CleanRoomError
 from cleanroom_kernel.interpreter.handles import Column, Frame, Handle
 from cleanroom_kernel.plan.nodes import PlanError
@@ -55,6 +63,9 @@ WHOLE = {
 }  # fmt: skip
 
 ANSWERED, REFUSED, MISSING = "answered", "refused", "missing"
+
+
+FITTED_IN_THE_VAULT = ("statsmodels.api.Logit", "statsmodels.api.stats", "statsmodels.formula")
 
 
 class Form(Struct, frozen=True):
@@ -91,6 +102,7 @@ class Stage:
         plots.install()
         hooks_seaborn.install()
         hooks_scipy.install()
+        hooks_statsmodels.install()
         self._ward, self._clinic = world(), learning_world(300)
         self._names = _shared_names()
 
@@ -240,7 +252,8 @@ def calls() -> list[Call]:
         if family is None or name in never:
             continue
         forms = FAMILIES[family].get(name, ())
-        tried = tuple(stage.try_form(code, FAMILIES[family] is LEARNING) for code in forms)
+        learning = FAMILIES[family] is LEARNING
+        tried = tuple(stage.try_form(code, learning or name.startswith(FITTED_IN_THE_VAULT)) for code in forms)
         found.append(Call(name, family, sites, tried))
     return sorted(found, key=lambda call: (-call.sites, call.name))
 

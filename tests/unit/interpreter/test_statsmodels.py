@@ -138,6 +138,7 @@ def test_fitted_values_and_residuals_stay_columns(clinic):
 REFUSED = {
     "influence": (lambda df: smf.ols("cost ~ age", df).fit().get_influence(), "single rows"),
     "covariance": (lambda df: smf.ols("cost ~ age", df).fit().cov_params(), "bse"),
+    "analysis of variance": (lambda df: sm.stats.anova_lm(smf.ols("cost ~ ward", df).fit()), "smaller model"),
     "spline": (lambda df: smf.ols("cost ~ bs(age, 3)", df), "all rows"),
     "probit": (lambda df: smf.probit("readmitted ~ age", df), "logit"),
     "weights": (lambda df: sm.WLS(df.cost, df[["age"]], weights=df.los), "ols"),
@@ -169,6 +170,19 @@ def test_an_experts_own_table_goes_to_statsmodels(clinic):
     assert type(smf.ols("y ~ x", own).fit()).__module__.startswith("statsmodels")
     assert list(sm.add_constant(own).columns) == ["const", "y", "x"]
     assert type(sm.OLS.from_formula("y ~ x", own).fit()).__module__.startswith("statsmodels")
+
+
+def test_names_of_the_cell_are_found_however_often_the_hooks_are_installed(clinic):
+    """statsmodels looks for them so many calls further up."""
+    handle, table = both(clinic)
+    wanted = smf.ols
+    hooks_statsmodels.install()
+    assert smf.ols is wanted
+    twice = 2.0
+    for data in (handle, table):
+        assert "np.log(age * twice)" in smf.ols("cost ~ np.log(age * twice)", data).fit().params
+        assert "np.log(age * twice)" in sm.OLS.from_formula("cost ~ np.log(age * twice)", data).fit().params
+    assert twice == 2.0
 
 
 # -- under a policy ---------------------------------------------------------------------------------------------------
