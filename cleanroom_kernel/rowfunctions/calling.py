@@ -74,10 +74,7 @@ def rows(call: Call, given: list[list[Any]]) -> Iterable[Any]:
 def run(call: Call, function: Function, given: memoryview, result: memoryview) -> None:
     """Call `function` for every row. Raises what it raises, or NoResult."""
     values, marks, lengths, letters = (result[block.slice] for block in result_blocks(call))
-    each: Function = function
-    if call.skips_missing:
-        each = lambda value: None if is_missing(value) else function(value)  # noqa: E731
-    answers = map(each, rows(call, columns(call, given)))
+    answers = map(_each(call, function), rows(call, columns(call, given)))
     if call.result == "float":
         _floats(answers, values.cast("d"))
     elif call.result == "integer":
@@ -90,10 +87,14 @@ def run(call: Call, function: Function, given: memoryview, result: memoryview) -
 
 def answers_of(call: Call, function: Function, given: list[list[Any]]) -> list[Any]:
     """For the twin: the answers as they are, without a promised type."""
-    each: Function = function
-    if call.skips_missing:
-        each = lambda value: None if is_missing(value) else function(value)  # noqa: E731
-    return [each(value) for value in rows(call, given)]
+    return list(map(_each(call, function), rows(call, given)))
+
+
+def _each(call: Call, function: Function) -> Function:
+    """What is called for a row."""
+    if not call.skips_missing:
+        return function
+    return lambda value: None if is_missing(value) else function(value)
 
 
 def _floats(answers: Iterable[Any], out: memoryview) -> None:
