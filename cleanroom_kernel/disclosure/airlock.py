@@ -30,8 +30,8 @@ from cleanroom_kernel.disclosure.candidate import (
 )
 from cleanroom_kernel.disclosure.checks import Finding, evaluation_findings, failed, model_findings
 from cleanroom_kernel.disclosure.comparisons import Claim
-from cleanroom_kernel.disclosure.display import move, parameter_precision, precision, show, show_score
-from cleanroom_kernel.disclosure.gate import Case, band_of, beside_released, claims_of, units_behind
+from cleanroom_kernel.disclosure.display import parameter_precision, precision, show, show_score
+from cleanroom_kernel.disclosure.gate import Case, beside_released, claims_of, units_behind
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import Book, Facts, Ledger, Released
 from cleanroom_kernel.disclosure.models import is_untested
@@ -132,7 +132,7 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         rows=tuple(candidate.labels[row] for row in rows),
         columns=tuple(column.name for column in candidate.columns),
         values=tuple(
-            tuple(move(column, row, values[row], case.policy) for row in rows)
+            tuple(case.moved(column, row, values[row]) for row in rows)
             for column, values in zip(candidate.columns, shown, strict=True)
         ),
         suppressed=tuple((False,) * len(rows) for _ in candidate.columns),
@@ -141,9 +141,9 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         payload=grid,
         findings=_findings(candidate, evidence, found, rows, case),
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
-        units=units_behind(released, case.policy),
+        units=units_behind(released, case, mixed=candidate.mixed),
         cells=len(rows) * len(candidate.columns),
-        precision=precision(kinds, case.policy, free=bool(charged)),
+        precision=precision(kinds, case.policy, free=bool(charged), mixed=candidate.mixed),
         released=tuple(released),
         charged=charged,
     )
@@ -207,9 +207,9 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
         payload=Grid(keys=(), rows=(row,), columns=(candidate.name,), values=((value,),), suppressed=((False,),)),
         findings=(*findings, *_near(released, case)),
         output_class=OutputClass.EVALUATION.value,
-        units=band_of(evidence.units, case.policy),
+        units=case.band(evidence.footprint.units, mixed=candidate.mixed),
         cells=1,
-        precision=precision({Kind.MEAN}, case.policy, free=bool(candidate.charged)),
+        precision=precision({Kind.MEAN}, case.policy, free=bool(candidate.charged), mixed=candidate.mixed),
         released=released,
         charged=Counter(candidate.charged),
     )
@@ -233,7 +233,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> He
         payload=payload,
         findings=(*findings, *_near(released, case)),
         output_class=OutputClass.MODEL.value,
-        units=band_of(evidence.units, case.policy),
+        units=case.band(evidence.footprint.units, mixed=candidate.mixed),
         cells=candidate.numbers,
         precision=parameter_precision(case.policy),
         released=released,

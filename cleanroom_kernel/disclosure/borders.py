@@ -1,5 +1,5 @@
 """Borders: what the room's key decides: the minimum count with its jitter, which blurs for an expert where the border
-runs (rules C1, C15), and the noise on free measures (C17).
+runs (rules C1, C15), and the noise on free measures (C17) and on numbers over mixed selections (C19).
 
 Promise: the same set of units always has the same border, and the same number the same noise, so that asking again
 never helps; no border is below the policy's minimum count; nobody without the room's key can tell one.
@@ -44,7 +44,19 @@ class Borders(Struct, frozen=True):
 
 def noise_of(key: bytes, statistic: str, footprint: Footprint) -> float:
     """A draw from the standard normal distribution, the same for the same statistic of the same rows."""
-    keyed = blake2b(b"noise", key=key, digest_size=32)
-    for part in (statistic.encode(), footprint.space.encode(), footprint.units.serialize(), footprint.sketch.tobytes()):
+    rows = (footprint.space.encode(), footprint.units.serialize(), footprint.sketch.tobytes())
+    return _drawn(key, b"noise", statistic, *rows)
+
+
+def mixed_noise_of(key: bytes, statistic: str, units: BitMap, counts: bytes = b"") -> float:
+    """The same for a number over a mixed selection. Rows are known by how many each unit has, so that the same rows in
+    another order have the same noise.
+    """
+    return _drawn(key, b"mixed noise", statistic, units.serialize(), counts)
+
+
+def _drawn(key: bytes, what: bytes, statistic: str, *rows: bytes) -> float:
+    keyed = blake2b(what, key=key, digest_size=32)
+    for part in (statistic.encode(), *rows):
         keyed.update(blake2b(part, digest_size=32).digest())
     return float(np.random.default_rng(int.from_bytes(keyed.digest(), "big")).standard_normal())

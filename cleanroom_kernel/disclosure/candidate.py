@@ -157,6 +157,7 @@ class Statistics(Struct, frozen=True, eq=False):
     moved: Moved = UNMOVED
     charged: frozenset[str] = frozenset()
     charges: int = 1  # numbers of one unit that the column may hold
+    mixed: bool = False  # whether rows or groups were chosen by several columns at once
 
 
 class Candidate(Struct, frozen=True, eq=False):

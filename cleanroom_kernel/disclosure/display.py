@@ -6,7 +6,7 @@ Promise: pure; a number that is shown has been through exactly one row of `_SHOW
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,7 +28,8 @@ from cleanroom_kernel.protocol.release import Array, Number
 def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float = 0.0) -> Number:
     """One number of a column, before it is scaled and shifted; None where it is undefined.
 
-    `noise` is a standard normal number, which a free measure is shown with (C17).
+    `noise` is a standard normal number, which a free measure is shown with (C17), and what is over a mixed selection
+    (C19).
     """
     if math.isnan(column.values[cell]):
         return None
@@ -38,11 +39,14 @@ def show(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySn
             spread = policy.free_noise * float(evidence.influence[cell])
             return _statistic(float(column.values[cell]) + noise * spread, 0.0, policy, column.least_base)
         return _statistic(float(column.values[cell]), float(evidence.step[cell]), policy, column.least_base)
-    return _SHOW[column.kind](column, evidence, cell, policy)
+    return _SHOW[column.kind](column, evidence, cell, policy, noise * policy.mixed_noise if column.mixed else 0.0)
 
 
-def move(column: Statistics, cell: int, number: Number, policy: PolicySnapshot) -> Number:
-    """A number of the core as one of the whole measure. It was rounded before, so this needs no rounding of its own."""
+def move(column: Statistics, cell: int, number: Number, policy: PolicySnapshot, noise: float = 0.0) -> Number:
+    """A number of the core as one of the whole measure. It was rounded before, so this needs no rounding of its own.
+
+    `noise` is a standard normal number for the number of rows, with which a sum is shifted.
+    """
     moved = column.moved
     if number is None or moved is UNMOVED:
         return number
@@ -51,7 +55,8 @@ def move(column: Statistics, cell: int, number: Number, policy: PolicySnapshot) 
         return number
     times: float = 1.0
     if moved.counts is not None and moved.steps is not None:
-        times = to_count(float(moved.counts[cell]), _count_base(float(moved.steps[cell]), policy))
+        steps = noise * policy.mixed_noise if column.mixed else 0.0
+        times = _rounded_count(float(moved.counts[cell]), float(moved.steps[cell]), policy, steps)
     value = scale * number + moved.offset * times
     whole = column.kind in _COUNTS and value.is_integer()
     return int(value) if whole else to_digits(value, _CLEAN_DIGITS if policy.significant_digits < 17 else 17)
@@ -72,21 +77,32 @@ def show_exactly(column: Statistics, cell: int) -> Number:
 def show_score(
     candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot, noise: float
 ) -> Number:
-    """`noise` is a standard normal number, which a score is shown with that numbers of the expert's choice are in."""
+    """`noise` is a standard normal number, which a score is shown with that numbers of the expert's choice are in, or
+    that is of a mixed selection.
+    """
     if candidate.charged and policy.free_noise:
         return _statistic(candidate.value + noise * policy.free_noise * evidence.influence, 0.0, policy)
-    return _score(candidate.value, candidate, evidence, policy)
+    return _score(candidate.value, candidate, evidence, policy, noise)
 
 
-def show_interval(candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot) -> list[Number]:
-    """Ends of the interval around a score, in the same steps."""
-    return [_score(end, candidate, evidence, policy) for end in candidate.interval or ()]
+def show_interval(
+    candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot, noise: Sequence[float]
+) -> list[Number]:
+    """Ends of the interval around a score, in the same steps, each with noise of its own."""
+    ends = zip(candidate.interval or (), noise, strict=False)
+    return [_score(end, candidate, evidence, policy, one) for end, one in ends]
 
 
 def _score(
-    value: float, candidate: EvaluationCandidate, evidence: EvaluationEvidence, policy: PolicySnapshot
+    value: float,
+    candidate: EvaluationCandidate,
+    evidence: EvaluationEvidence,
+    policy: PolicySnapshot,
+    noise: float,
 ) -> Number:
-    return _statistic(value, max(STEPS * evidence.influence, candidate.least_step), policy)
+    step = max(STEPS * evidence.influence, candidate.least_step)
+    moved = noise * policy.mixed_noise * base_for(step) if candidate.mixed else 0.0
+    return _statistic(value + moved, step, policy)
 
 
 def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
@@ -100,9 +116,11 @@ def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
     return Array(shape=values.shape, values=tuple(_defined(float(value)) for value in rounded.ravel()))
 
 
-def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0, *, free: bool = False) -> str:
+def precision(
+    kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0, *, free: bool = False, mixed: bool = False
+) -> str:
     """How numbers of these kinds were rounded, in words, and how many repeat a release about nearly the same units.
-    `free` where one is of a free measure.
+    `free` where one is of a free measure, `mixed` where several columns chose rows or groups at once.
     """
     parts = []
     if kinds & {Kind.COUNT, Kind.SELECTED, Kind.UNITS} and policy.count_base > 1:
@@ -121,6 +139,10 @@ def precision(kinds: set[Kind], policy: PolicySnapshot, repeated: int = 0, *, fr
             "free measures with noise, their values drawn in to those that several patients reach: "
             "averages of few patients or of rare large values are far from exact"
         )
+    if mixed and policy.mixed_noise:
+        parts.append(
+            f"noise of {policy.mixed_noise:g} of these steps, since several columns choose rows or groups at once"
+        )
     if repeated:
         parts.append(f"{repeated} as released before for nearly the same patients")
     return "; ".join(parts) or "as they are"
@@ -136,17 +158,28 @@ _MEASURES = set(Kind) - _COUNTS - {Kind.SHARE, Kind.EXTREME}
 _CLEAN_DIGITS = 12  # fewer than a float has: 1.1 * 3 is 3.3
 
 
-def _count(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    return to_count(float(column.values[cell]), _count_base(float(evidence.step[cell]), policy))
+def _count(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
+    return _rounded_count(float(column.values[cell]), float(evidence.step[cell]), policy, noise)
 
 
-def _exact(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+def _rounded_count(count: float, step: float, policy: PolicySnapshot, noise: float) -> int:
+    """`noise` is in steps. With it, a number that might be too small to be shown is the least that might be."""
+    base = _count_base(step, policy)
+    shown = to_count(count + noise * base, base)
+    return max(shown, -(-policy.minimum_units // base) * base) if noise else shown
+
+
+def _exact(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
     return int(column.values[cell])
 
 
-def _share(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    """From the counts that would be shown themselves, so that a share tells no more than they do."""
+def _share(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
+    """From the counts that would be shown themselves, so that a share tells no more than they do. With noise, from the
+    exact ones: noise after rounding would not hide its edges.
+    """
     assert column.parts is not None, "a share is made of two counts"
+    if noise:
+        return _within(0.0, _number(column, evidence, cell, policy, noise), 1.0)
     step = _count_base(float(evidence.step[cell]) * float(column.parts[1][cell]), policy)
     above, below = to_count(float(column.parts[0][cell]), step), to_count(float(column.parts[1][cell]), step)
     if below == 0:
@@ -154,16 +187,30 @@ def _share(column: Statistics, evidence: CellEvidence, cell: int, policy: Policy
     return _statistic(min(above / below, 1.0), float(evidence.step[cell]), policy)
 
 
-def _number(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
-    return _statistic(float(column.values[cell]), float(evidence.step[cell]), policy, column.least_base)
+def _number(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
+    step = float(evidence.step[cell])
+    moved = noise * max(base_for(step), column.least_base) if noise else 0.0
+    return _statistic(float(column.values[cell]) + moved, step, policy, column.least_base)
 
 
-def _endpoint(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot) -> Number:
+def _spread(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
+    return _within(0.0, _number(column, evidence, cell, policy, noise), math.inf)
+
+
+def _correlation(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
+    return _within(-1.0, _number(column, evidence, cell, policy, noise), 1.0)
+
+
+def _within(low: float, number: Number, high: float) -> Number:
+    return None if number is None else min(max(number, low), high)
+
+
+def _endpoint(column: Statistics, evidence: CellEvidence, cell: int, policy: PolicySnapshot, noise: float) -> Number:
     """Only a policy that protects nothing gets here."""
     return float(column.values[cell])
 
 
-_SHOW: dict[Kind, Callable[[Statistics, CellEvidence, int, PolicySnapshot], Number]] = {
+_SHOW: dict[Kind, Callable[[Statistics, CellEvidence, int, PolicySnapshot, float], Number]] = {
     Kind.COUNT: _count,
     Kind.SELECTED: _count,
     Kind.UNITS: _count,
@@ -171,10 +218,10 @@ _SHOW: dict[Kind, Callable[[Statistics, CellEvidence, int, PolicySnapshot], Numb
     Kind.SHARE: _share,
     Kind.SUM: _number,
     Kind.MEAN: _number,
-    Kind.VARIANCE: _number,
-    Kind.DEVIATION: _number,
+    Kind.VARIANCE: _spread,
+    Kind.DEVIATION: _spread,
     Kind.QUANTILE: _number,
-    Kind.CORRELATION: _number,
+    Kind.CORRELATION: _correlation,
     Kind.COVARIANCE: _number,
     Kind.EXTREME: _endpoint,
 }

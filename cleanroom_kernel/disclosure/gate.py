@@ -11,6 +11,7 @@ from collections import Counter
 
 import numpy as np
 from msgspec import Struct
+from pyroaring import BitMap
 
 from cleanroom_kernel.disclosure import words
 from cleanroom_kernel.disclosure.auditor import MOST_ROWS, Limits
@@ -46,6 +47,7 @@ from cleanroom_kernel.disclosure.display import (
 )
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import FAILED, Answered, Book, Facts, Ledger, Released
+from cleanroom_kernel.disclosure.measures import ROWS
 from cleanroom_kernel.disclosure.models import is_untested, remembered
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_count
@@ -164,7 +166,7 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
         rows=tuple(candidate.labels[row] for row in rows),
         columns=tuple(column.name for column in candidate.columns),
         values=tuple(
-            tuple(move(asked, row, column.values[row], case.policy) if column.shown[row] else None for row in rows)
+            tuple(case.moved(asked, row, column.values[row]) if column.shown[row] else None for row in rows)
             for asked, column in zip(candidate.columns, columns, strict=True)
         ),
         suppressed=tuple(tuple(not column.shown[row] for row in rows) for column in columns),
@@ -174,11 +176,11 @@ def _table(candidate: Candidate, evidence: tuple[CellEvidence, ...], case: Case)
     kinds = {column.kind for column in candidate.columns}
     facts = case.facts(
         output_class=", ".join(sorted({CLASS_OF[kind].value for kind in kinds})),
-        rules=rules_of(kinds, free=bool(charged)),
-        units=units_behind(released, case.policy),
+        rules=rules_of(kinds, free=bool(charged), mixed=candidate.mixed),
+        units=units_behind(released, case, mixed=candidate.mixed),
         cells=sum(int(column.shown.sum()) for column in columns),
         suppressed=sum(int((~column.shown[rows]).sum()) for column in columns),
-        precision=precision(kinds, case.policy, repeated, free=bool(charged)),
+        precision=precision(kinds, case.policy, repeated, free=bool(charged), mixed=candidate.mixed),
     )
     return case.release(facts, grid, released, charged)
 
@@ -242,10 +244,10 @@ def claims_of(trace: Trace, cells: list[int], values: dict[int, Number]) -> list
     ]
 
 
-def units_behind(released: list[Released], policy: PolicySnapshot) -> str:
+def units_behind(released: list[Released], case: Case, *, mixed: bool) -> str:
     """Band of the units behind all numbers that are new."""
     sets = [claim.footprint.units for one in released for claim in one.claims]
-    return band_of(len(sets[0].union(*sets[1:])), policy) if sets else "as released before"
+    return case.band(sets[0].union(*sets[1:]), mixed=mixed) if sets else "as released before"
 
 
 def band_of(units: int, policy: PolicySnapshot) -> str:
@@ -291,14 +293,16 @@ def _score(candidate: EvaluationCandidate, evidence: EvaluationEvidence, case: C
     if not (_all_passed(findings) and stands):
         return case.withhold(_broken(findings, stands))
     value = judged.repeated.get(0, value)
-    shown = [value, *([] if judged.repeated else show_interval(candidate, evidence, case.policy))]
+    shown = [value]
+    if not judged.repeated:
+        shown += show_interval(candidate, evidence, case.policy, case.noise_of_ends(candidate, evidence))
     facts = case.facts(
         output_class=OutputClass.EVALUATION.value,
         rules=rules_of_class(OutputClass.EVALUATION),
-        units=band_of(evidence.units, case.policy),
+        units=case.band(evidence.footprint.units, mixed=candidate.mixed),
         cells=len(shown),
         suppressed=0,
-        precision=precision({Kind.MEAN}, case.policy, len(judged.repeated), free=bool(charged)),
+        precision=precision({Kind.MEAN}, case.policy, len(judged.repeated), free=bool(charged), mixed=candidate.mixed),
     )
     row: tuple[Label, ...] = ()
     grid = Grid(
@@ -354,7 +358,7 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
     facts = case.facts(
         output_class=OutputClass.MODEL.value,
         rules=rules_of_class(OutputClass.MODEL),
-        units=band_of(evidence.units, case.policy),
+        units=case.band(evidence.footprint.units, mixed=candidate.mixed),
         cells=candidate.numbers,
         suppressed=candidate.hidden,
         precision=parameter_precision(case.policy),
@@ -418,16 +422,48 @@ class Case(Struct, frozen=True, eq=False):
         )
 
     def noise(self, column: Statistics, cell: int) -> float:
-        """Of a free measure; other numbers have none."""
-        if not (column.charged and self.policy.free_noise):
+        """Of a free measure, or of what is over a mixed selection; other numbers have none."""
+        if column.charged:
+            trace = column.traces[0]
+            footprint = trace.footprints.of([cell])[0]
+            return self.ledger.noise(trace.statistic, footprint) if self.policy.free_noise else 0.0
+        if not (column.mixed and self.policy.mixed_noise):
             return 0.0
-        trace = column.traces[0]
-        return self.ledger.noise(trace.statistic, trace.footprints.of([cell])[0])
+        # Rows are counted in several ways, and have one noise: else it would average out.
+        trace = next((one for one in column.traces if one.statistic == one.measure == ROWS), column.traces[0])
+        footprint = trace.footprints.of([cell])[0]
+        return self.ledger.mixed_noise(trace.statistic, footprint.units, footprint.counts.tobytes())
+
+    def moved(self, column: Statistics, cell: int, number: Number) -> Number:
+        """A released number of a core as that of the whole measure."""
+        noise = 0.0
+        if column.mixed and column.moved.counts is not None:
+            footprint = column.traces[0].footprints.of([cell])[0]
+            noise = self.ledger.mixed_noise(ROWS, footprint.units, footprint.counts.tobytes())
+        return move(column, cell, number, self.policy, noise)
+
+    def band(self, units: BitMap, *, mixed: bool) -> str:
+        """Band of a number of units. A mixed selection could be filled up to its edge."""
+        noise = self.ledger.mixed_noise("band", units) * self.policy.mixed_noise if mixed else 0.0
+        return band_of(max(int(len(units) + noise * self.policy.count_base), 0), self.policy)
 
     def noise_of_score(self, candidate: EvaluationCandidate, evidence: EvaluationEvidence) -> float:
-        if not (candidate.charged and self.policy.free_noise):
+        footprint = evidence.footprint
+        if candidate.charged:
+            return self.ledger.noise(candidate.measure, footprint) if self.policy.free_noise else 0.0
+        if not candidate.mixed:
             return 0.0
-        return self.ledger.noise(candidate.measure, evidence.footprint)
+        return self.ledger.mixed_noise(candidate.measure, footprint.units, footprint.counts.tobytes())
+
+    def noise_of_ends(self, candidate: EvaluationCandidate, evidence: EvaluationEvidence) -> tuple[float, float]:
+        if not candidate.mixed:
+            return 0.0, 0.0
+        footprint = evidence.footprint
+        lower, upper = (
+            self.ledger.mixed_noise(f"{end} of {candidate.measure}", footprint.units, footprint.counts.tobytes())
+            for end in ("from", "to")
+        )
+        return lower, upper
 
     def is_overcharged(self, charged: Counter[str]) -> bool:
         return any(

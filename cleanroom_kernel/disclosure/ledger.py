@@ -18,11 +18,12 @@ from hashlib import blake2b
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
+from pyroaring import BitMap
 
 from cleanroom_kernel import airlock, audit
 from cleanroom_kernel.airlock import Frozen, Row
 from cleanroom_kernel.disclosure.auditor import Limits
-from cleanroom_kernel.disclosure.borders import Borders, noise_of
+from cleanroom_kernel.disclosure.borders import Borders, mixed_noise_of, noise_of
 from cleanroom_kernel.disclosure.candidate import Asker, Footprint, Review
 from cleanroom_kernel.disclosure.comparisons import Claim, Comparisons, Draft, Judged
 from cleanroom_kernel.disclosure.footprint import Sketcher
@@ -123,6 +124,10 @@ class Ledger:
     def noise(self, statistic: str, footprint: Footprint) -> float:
         """A standard normal number for a number of a free measure."""
         return noise_of(self._key, statistic, footprint)
+
+    def mixed_noise(self, statistic: str, units: BitMap, counts: bytes = b"") -> float:
+        """The same for a number over rows or groups that several columns chose at once."""
+        return mixed_noise_of(self._key, statistic, units, counts)
 
     @contextmanager
     def reviewing(self, question: str) -> Iterator[Review]:

@@ -22,6 +22,7 @@ class PolicySnapshot(Struct, frozen=True, forbid_unknown_fields=True):
     minimum_units: int
     jitter: int
     mixed_jitter: int
+    mixed_noise: float
     dominance_p: float
     dominance_top: int
     dominance_share: float
@@ -77,6 +78,12 @@ class Policy(HasTraits):
         min=0,
         help="The same where rows or groups are chosen by several columns at once, so that they could be filled up "
         "until one patient decides whether they are shown.",
+    )
+    mixed_noise = Float(
+        1.0,
+        min=0,
+        help="Noise on numbers over such rows or groups, which could be filled up to the edge of their rounding: its "
+        "standard deviation is so many times the step in which a number is shown.",
     )
     dominance_p = Float(
         0.10, min=0, help="p% rule: all but the two largest contributions must be at least this share of the largest."
@@ -178,25 +185,25 @@ class Policy(HasTraits):
 PRESETS: dict[str, dict[str, Value]] = {
     "standard": {},
     "strict": {
-        "minimum_units": 20, "jitter": 5, "mixed_jitter": 100, "dominance_p": 0.15, "dominance_share": 0.75,
-        "effective_units": 20.0, "count_base": 10, "significant_digits": 3, "parameter_digits": 5,
-        "released_share": 0.05, "released_floor": 40, "cohort_share": 0.10, "denials": 20, "suppressed_cells": 1_000,
-        "labels": 100, "free_answers": 20, "evaluation_units": 100, "evaluations": 100, "leaf_share": 0.025,
-        "membership_limit": 0.55, "membership_shadows": 16, "held_out_scores": False,
+        "minimum_units": 20, "jitter": 5, "mixed_jitter": 100, "mixed_noise": 2.0, "dominance_p": 0.15,
+        "dominance_share": 0.75, "effective_units": 20.0, "count_base": 10, "significant_digits": 3,
+        "parameter_digits": 5, "released_share": 0.05, "released_floor": 40, "cohort_share": 0.10, "denials": 20,
+        "suppressed_cells": 1_000, "labels": 100, "free_answers": 20, "evaluation_units": 100, "evaluations": 100,
+        "leaf_share": 0.025, "membership_limit": 0.55, "membership_shadows": 16, "held_out_scores": False,
     },
     "relaxed": {
-        "minimum_units": 5, "jitter": 0, "mixed_jitter": 20, "dominance_share": 0.90, "effective_units": 2.5,
-        "released_share": 0.25, "released_floor": 200, "cohort_share": 0.5, "denials": 200, "suppressed_cells": 10_000,
-        "free_answers": 80, "evaluation_units": 20, "evaluations": 400, "units_per_parameter": 3, "leaf_share": 0.10,
-        "membership_limit": 0.65,
+        "minimum_units": 5, "jitter": 0, "mixed_jitter": 20, "mixed_noise": 0.5, "dominance_share": 0.90,
+        "effective_units": 2.5, "released_share": 0.25, "released_floor": 200, "cohort_share": 0.5, "denials": 200,
+        "suppressed_cells": 10_000, "free_answers": 80, "evaluation_units": 20, "evaluations": 400,
+        "units_per_parameter": 3, "leaf_share": 0.10, "membership_limit": 0.65,
     },
     "permissive": {
-        "minimum_units": 0, "jitter": 0, "mixed_jitter": 0, "dominance_p": 0.0, "dominance_share": 1.0,
-        "effective_units": 0.0, "unit_share": 1.0, "count_base": 1, "significant_digits": 17, "parameter_digits": 17,
-        "influence_rounding": False, "endpoints": True, "differencing": False, "linear_audit": False,
-        "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9, "labels": 10**9,
-        "free_answers": 10**9, "free_noise": 0.0, "evaluation_units": 0, "evaluations": 10**9, "leverage": 1.0,
-        "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "membership_limit": 1.0,
+        "minimum_units": 0, "jitter": 0, "mixed_jitter": 0, "mixed_noise": 0.0, "dominance_p": 0.0,
+        "dominance_share": 1.0, "effective_units": 0.0, "unit_share": 1.0, "count_base": 1, "significant_digits": 17,
+        "parameter_digits": 17, "influence_rounding": False, "endpoints": True, "differencing": False,
+        "linear_audit": False, "released_share": 1e9, "cohort_share": 1e9, "denials": 10**9, "suppressed_cells": 10**9,
+        "labels": 10**9, "free_answers": 10**9, "free_noise": 0.0, "evaluation_units": 0, "evaluations": 10**9,
+        "leverage": 1.0, "residual_units": 0, "units_per_parameter": 0, "leaf_share": 1e9, "membership_limit": 1.0,
         "membership_shadows": 0, "keyed_seeds": False,
     },
 }  # fmt: skip

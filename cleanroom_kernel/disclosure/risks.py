@@ -53,6 +53,7 @@ class Mitigation(enum.Enum):
     SUPPRESSION = "cells that fail a check are suppressed"
     FOLDING = "labels that too few units share are left out"
     FREE = "measures with numbers of the expert's choice are drawn in and shown with noise"
+    MIXED = "numbers over rows or groups that several columns chose at once are shown with noise"
     REBUILDING = "a model is rebuilt from listed attributes"
 
 
@@ -125,13 +126,19 @@ EVALUATION_CHECKS = frozenset({Check.UNITS, Check.EVALUATION, Check.CLASSES, Che
 MODEL_CHECKS = frozenset({Check.UNITS, Check.CLASSES, Check.EFFECTIVE, Check.FAMILY, Check.MEMBERSHIP})
 
 MITIGATIONS: dict[OutputClass, tuple[Mitigation, ...]] = {
-    OutputClass.FREQUENCY: (Mitigation.COUNT_BASE, Mitigation.SUPPRESSION, Mitigation.FOLDING),
+    OutputClass.FREQUENCY: (
+        Mitigation.COUNT_BASE,
+        Mitigation.SUPPRESSION,
+        Mitigation.FOLDING,
+        Mitigation.MIXED,
+    ),
     OutputClass.LINEAR: (
         Mitigation.INFLUENCE,
         Mitigation.DIGITS,
         Mitigation.SUPPRESSION,
         Mitigation.FOLDING,
         Mitigation.FREE,
+        Mitigation.MIXED,
     ),
     OutputClass.SHAPE: (
         Mitigation.INFLUENCE,
@@ -139,6 +146,7 @@ MITIGATIONS: dict[OutputClass, tuple[Mitigation, ...]] = {
         Mitigation.SUPPRESSION,
         Mitigation.FOLDING,
         Mitigation.FREE,
+        Mitigation.MIXED,
     ),
     OutputClass.POSITION: (
         Mitigation.MIDDLE,
@@ -147,8 +155,9 @@ MITIGATIONS: dict[OutputClass, tuple[Mitigation, ...]] = {
         Mitigation.SUPPRESSION,
         Mitigation.FOLDING,
         Mitigation.FREE,
+        Mitigation.MIXED,
     ),
     OutputClass.ENDPOINT: (Mitigation.SUPPRESSION,),
-    OutputClass.EVALUATION: (Mitigation.INFLUENCE, Mitigation.DIGITS),
+    OutputClass.EVALUATION: (Mitigation.INFLUENCE, Mitigation.DIGITS, Mitigation.MIXED),
     OutputClass.MODEL: (Mitigation.PARAMETERS, Mitigation.REBUILDING),
 }

@@ -24,9 +24,11 @@ from cleanroom_kernel.disclosure.risks import (
     Check,
     Mitigation,
 )
+from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.plan.aggregates import (
     OUTPUT_CLASS,
     Correlation,
+    Distinct,
     Extreme,
     Mean,
     OutputClass,
@@ -253,6 +255,14 @@ DATA: tuple[Rule, ...] = (
         "disclosure.forms",
     ),
     Rule(
+        "C19",
+        "mixed selections",
+        "Where rows or groups are chosen by several columns at once, numbers are shown with noise of {mixed_noise:g} "
+        "times the step in which they are rounded, the same for the same patients; conditions one after another are "
+        "not mixed.",
+        "disclosure.borders",
+    ),
+    Rule(
         "C18",
         "membership test",
         "The file of a model that predicts leaves after a test whether its training patients can be told from others "
@@ -292,6 +302,7 @@ OF_MITIGATION: dict[Mitigation, str] = {
     Mitigation.FOLDING: "S7",
     Mitigation.REBUILDING: "S10",
     Mitigation.FREE: "C17",
+    Mitigation.MIXED: "C19",
 }
 
 BOOK: dict[str, Rule] = {rule.id: rule for rule in (*STRUCTURAL, *DATA)}
@@ -307,11 +318,15 @@ def checks_of(output_class: OutputClass) -> frozenset[Check]:
     return frozenset(check for risk in RISKS[output_class] for check in CHECKS[risk])
 
 
-def rules_of(kinds: set[Kind], *, free: bool) -> tuple[str, ...]:
-    """Ids of the rules that numbers of these kinds go through, in the book's order; `free` where one might be free."""
+def rules_of(kinds: set[Kind], *, free: bool, mixed: bool) -> tuple[str, ...]:
+    """Ids of the rules that numbers of these kinds go through, in the book's order; `free` where one might be free,
+    `mixed` where several columns choose rows or groups at once.
+    """
     checks = {check for kind in kinds for check in APPLIES[kind]} | {Check.PAIRS, Check.COMBINATIONS}
     found = _ordered(checks, {CLASS_OF[kind] for kind in kinds})
-    return tuple(rule for rule in found if free or rule != OF_MITIGATION[Mitigation.FREE])
+    left_out = {OF_MITIGATION[Mitigation.FREE]} if not free else set[str]()
+    left_out |= {OF_MITIGATION[Mitigation.MIXED]} if not mixed else set[str]()
+    return tuple(rule for rule in found if rule not in left_out)
 
 
 def rules_of_class(output_class: OutputClass) -> tuple[str, ...]:
@@ -365,10 +380,13 @@ def foresee(aggregate: Aggregate, policy: PolicySnapshot) -> tuple[str, ...]:
             return ("The table is public: the numbers are shown as they are.",)
         statistics = [column.statistic for column in aggregate.columns]
         free = any(isinstance(one, _OF_VALUES) and form_of(one.of, aggregate.over).free for one in statistics)
-        rules = rules_of({kind_of(one, aggregate.over) for one in statistics}, free=free)
+        keys = [*(key.of for key in aggregate.by), *(one.of for one in statistics if isinstance(one, Distinct))]
+        mixed = is_mixed(aggregate.over, keys)
+        rules = rules_of({kind_of(one, aggregate.over) for one in statistics}, free=free, mixed=mixed)
     elif isinstance(aggregate, Correlation):
         free = any(form_of(column.of, aggregate.over).free for column in aggregate.columns)
-        rules = rules_of({Kind.COVARIANCE if aggregate.covariance else Kind.CORRELATION}, free=free)
+        kind = Kind.COVARIANCE if aggregate.covariance else Kind.CORRELATION
+        rules = rules_of({kind}, free=free, mixed=is_mixed(aggregate.over))
     else:
         rules = rules_of_class(OUTPUT_CLASS[type(aggregate)])
     return tuple(f"{rule}: {sentence(rule, policy)}" for rule in rules)

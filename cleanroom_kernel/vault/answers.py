@@ -6,6 +6,7 @@ the gate or a refusal that looked at code and schema alone.
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -211,7 +212,7 @@ def _decided(
         keys=keys,
         labels=tuple(labels),
         public_labels=public,
-        columns=tuple(column for column, _ in measured),
+        columns=tuple(msgspec.structs.replace(column, mixed=mixed) for column, _ in measured),
         has_units=aggregate.over.has_units,
         mixed=mixed,
     )

@@ -168,6 +168,21 @@ def reconstruction(cohort: int, times: int) -> Callable[[Any], Any]:
     return attack
 
 
+def by_rounding(targets: int) -> Callable[[Any], Any]:
+    """1002 known patients, and one more if positive: 1000, or 1005."""
+
+    def attack(room: Any) -> tuple[bool, ...] | None:
+        numbers = []
+        for target in range(targets):
+            first = 100 + 20 * target
+            known = call("and", call("greater_equal", col("serial"), first), call("less", col("serial"), first + 1_002))
+            over = call("or", known, call("and", eq("serial", target), col("hiv")))
+            numbers.append(shown(room.ask(size(where(room["patients"], over)))))
+        return None if None in numbers else tuple(number > 1_002 for number in numbers)
+
+    return attack
+
+
 def solved(equations: list[Any], sums: list[float]) -> Mostly | None:
     if not equations:
         return None

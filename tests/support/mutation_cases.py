@@ -24,6 +24,7 @@ from support.mutation_attacks import (
     a_number_of,
     a_secret_in_a_label,
     by_denial,
+    by_rounding,
     by_suppressed_cell,
     codes_with_and_without,
     everybody_positive,
@@ -263,6 +264,7 @@ CASES = [
         of_secret(a_small_ward),
         policy={"jitter": 0},
     ),
+    Case(Mitigation.MIXED, by_rounding(12), of_many(12, 4, 2_000), policy={"mixed_noise": 0.0}),
     Case(
         "mixed_jitter",
         is_shown(lambda over: size(where(over, call("or", isin("serial", range(11, 20)), MISSED)))),
@@ -468,6 +470,7 @@ IMPLIED = [
             with_target("hiv", HIV, False, True),
             cell_check(Check.UNITS),
             place="of a few",
+            settings={"mixed_noise": 0.0},
         ),
         policy_with_it={"linear_audit": False},
     ),
@@ -503,7 +506,7 @@ IMPLIED = [
 BORDER_OF: dict[str, Any] = {
     "minimum_units": Check.UNITS, "dominance_p": Check.DOMINANCE, "dominance_top": Check.DOMINANCE,
     "dominance_share": Check.DOMINANCE, "effective_units": Check.EFFECTIVE, "unit_share": Check.ROWS,
-    "count_base": Mitigation.COUNT_BASE, "significant_digits": Mitigation.DIGITS,
+    "count_base": Mitigation.COUNT_BASE, "mixed_noise": Mitigation.MIXED, "significant_digits": Mitigation.DIGITS,
     "parameter_digits": Mitigation.PARAMETERS, "influence_rounding": Mitigation.INFLUENCE, "endpoints": Check.ENDPOINT,
     "differencing": Check.PAIRS, "linear_audit": Check.COMBINATIONS, "released_floor": "released_share",
     "evaluation_units": Check.EVALUATION, "leverage": models.Design, "residual_units": models.Design,

@@ -26,6 +26,8 @@ IN_WORDS = {
     "labels that too few units share are left out": "The target's secret as the label of a group.",
     "jitter": "A ward of nine known patients, and the target if it is the target's ward.",
     "mixed_jitter": "Nine known patients, and the target if positive.",
+    "numbers over rows or groups that several columns chose at once are shown with noise": "1002 known patients, "
+    "and the target if positive: rounded down, or up.",
     "released_share": "Sums over halves of the patients, as equations of all their secrets.",
     "cohort_share": "The same of sixty patients, filled up with everybody else.",
     "denials": "Whether each of many groups of nine has a tenth, asked one by one.",

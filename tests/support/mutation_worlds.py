@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from support.rooms import call, col, eq
 
-EXACT = {"count_base": 1, "influence_rounding": False, "significant_digits": 17, "parameter_digits": 17}
+EXACT = {
+    "count_base": 1, "influence_rounding": False, "significant_digits": 17, "parameter_digits": 17, "mixed_noise": 0.0,
+}  # fmt: skip
 
 Tables = dict[str, dict[str, Any]]
 
