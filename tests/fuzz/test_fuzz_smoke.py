@@ -33,7 +33,7 @@ def changed(draw, entries):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_bytes_that_are_nearly_right_are_read_or_refused(name):
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(changed(corpus(name)) | st.binary(max_size=200))
     def run(data):
         TARGETS[name].run(data)

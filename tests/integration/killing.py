@@ -11,7 +11,6 @@ import argparse
 import os
 import queue
 import random
-import re
 import signal
 import socket
 import subprocess
@@ -38,7 +37,7 @@ encounters = room["encounters"]
 X, y = encounters[["age", "los_days"]], encounters["readmitted_30d"]
 model = LogisticRegression(max_iter=300).fit(X, y)
 """
-REFERENCE = "print(encounters.los_days.mean(), roc_auc_score(y, model.predict_proba(X)[:, 1]))"
+REFERENCE = "print('reference', encounters.los_days.mean(), roc_auc_score(y, model.predict_proba(X)[:, 1]))"
 CELLS = (
     "1 + 1",
     "[encounters[encounters.age > age].los_days.mean() for age in range({number}, {number} + 30, 3)]",
@@ -136,7 +135,7 @@ class Campaign:
         self.killed, self.said = Counter[str](), Counter[str]()
         self.recovery: list[float] = []
         notebook.value(PROLOGUE)
-        self.reference = last_line(notebook.value(REFERENCE))
+        self.reference = printed(notebook.value(REFERENCE))
 
     def round(self, victim: str) -> None:
         number = self.random.randrange(20, 60)
@@ -197,15 +196,16 @@ class Campaign:
             if cell.error["ename"] not in ("NameError", *SAYINGS):
                 raise AssertionError(cell.text)
             self.notebook.run(PROLOGUE)
-        assert last_line(cell.text) == self.reference, cell.text
+        assert printed(cell.text) == self.reference, cell.text
 
     def nothing_is_left_over(self) -> None:
         for role in ("vault", "interpreter", "worker"):
             until(lambda role=role: len(lives.processes(self.server, role)) <= 1, 30)
 
 
-def last_line(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()[-1]
+def printed(text: str) -> str:
+    """What the reference cell printed, without what was said while it waited."""
+    return text.rpartition("reference")[2].strip()
 
 
 def campaign(rounds: int, seed: int, folder: Path) -> Campaign:

@@ -74,12 +74,12 @@ def test_a_new_release_belongs_to_the_cell_that_asks(room, notebook):
 
 
 def test_a_fitted_model_is_fitted_again_where_it_is_needed(room, notebook):
-    score = "print(roc_auc_score(y, model.predict_proba(X)[:, 1]))"
+    score = "print('score', roc_auc_score(y, model.predict_proba(X)[:, 1]))"
     notebook.value("model = LogisticRegression(max_iter=500).fit(X, y)")
     lives.kill(room, "vault")
-    first = notebook.value(score).splitlines()[-1]
+    first = notebook.value(score).rpartition("score")[2]
     lives.kill(room, "vault")
-    assert notebook.value(score).splitlines()[-1] == first
+    assert notebook.value(score).rpartition("score")[2] == first
 
 
 def test_the_question_it_died_of_ends_in_one_sentence_and_costs_a_denial_once(room, notebook):
