@@ -39,8 +39,8 @@ MANUAL = Path(__file__).parents[2] / "docs" / "generated" / "specs.md"
 
 # A least number of three patients instead of ten, no jitter, nothing rounded: tables stay short enough to read.
 SMALL = {
-    "minimum_units": 3, "jitter": 0, "mixed_jitter": 0, "effective_units": 2.0, "count_base": 1, "unit_share": 0.5,
-    "influence_rounding": False, "significant_digits": 17,
+    "minimum_units": 3, "jitter": 0, "mixed_jitter": 0, "mixed_noise": 0.0, "effective_units": 2.0, "count_base": 1,
+    "unit_share": 0.5, "influence_rounding": False, "significant_digits": 17,
 }  # fmt: skip
 
 INTRODUCTION = """# The rules, by example
