@@ -234,10 +234,11 @@ def _count_base(step: float, policy: PolicySnapshot) -> int:
 
 
 def _statistic(value: float, step: float, policy: PolicySnapshot, least_base: float = 0.0) -> Number:
+    """With a `least_base` (a day, of dates) in whole multiples of it."""
+    if least_base and policy.influence_rounding:
+        return _defined(to_multiple(value / least_base, max(1.0, base_for(step / least_base))) * least_base)
     if policy.influence_rounding:
-        base = base_for(step)
-        # A day of microseconds is no 1, 2 or 5 x 10^n, which is all that to_multiple takes.
-        value = to_multiple(value, base) if base >= least_base else math.floor(value / least_base + 0.5) * least_base
+        value = to_multiple(value, base_for(step))
     return _defined(value if least_base else to_digits(value, policy.significant_digits))
 
 
