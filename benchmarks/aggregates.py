@@ -61,7 +61,7 @@ QUESTIONS = (
         lambda df, v: df.pivot_table(values=number(v + 7), index=label(v + 2), columns=label(v + 3), aggfunc="mean"),
     ),
     Question("nunique", lambda df, v: df[label(v)].nunique()),
-    Question("isna().sum(), 12 columns", lambda df, v: df[[number(12 * v + at) for at in range(12)]].isna().sum()),
+    Question("isna().sum(), 12 columns", lambda df, v: df[[number(v + at) for at in range(12)]].isna().sum()),
 )
 
 
