@@ -417,19 +417,26 @@ def test_neither_shape_nor_receipt_says_what_one_patient_has(room_of, question):
 
 @pytest.mark.parametrize("question", LOOKS.values(), ids=LOOKS)
 def test_no_shown_number_changes_with_one_patients_secret(room_of, question):
-    """The questions of above again: what they count moves by one at most, and that is not shown."""
+    """The questions of above again: what they count moves by one at most, and that is not shown; or it comes with the
+    noise of mixed selections, which is drawn anew where a patient more is in them (C19).
+    """
     numbers = []
     for answers in both(room_of, question):
-        numbers.append(answers[0].payload.values if isinstance(answers[0], Release) else None)
+        shown = isinstance(answers[0], Release)
+        if shown and "noise of" in answers[0].receipt.precision:
+            return
+        numbers.append(answers[0].payload.values if shown else None)
     assert numbers[0] == numbers[1]
 
 
 def test_a_band_of_patients_is_as_coarse_as_their_count(room_of):
-    """999 or 1,000 patients, on the border of two bands."""
+    """999 or 1,000 patients, on the border of two bands: several columns chose them, so that noise decides."""
     thousand = call("and", call("less", col("serial"), TARGET + 1), call("greater", col("serial"), TARGET - 1_000))
     chosen = call("and", thousand, call("or", not_target(), col("hiv")))
     answers = both(room_of, lambda room: mean(where(patients(room), chosen), "age"))
-    assert answers[0][0].receipt.units == answers[1][0].receipt.units
+    for (answer,) in answers:
+        assert "noise of" in answer.receipt.precision
+        assert answer.receipt.units in ("100-999", "1,000-9,999")
 
 
 def test_what_is_foreseen_depends_on_no_row(room_of):
