@@ -120,7 +120,7 @@ def worker(config: SandboxConfig) -> Profile:
 
 
 def job(config: SandboxConfig) -> Profile:
-    """The profile of a job: as a worker's, but its code is an expert's, and finds the modules that it was rehearsed with.
+    """A job's: as a worker's, but its code is an expert's. Memory and time are set in it before it runs."""
     Memory and time are set in it before it runs.
     """
     return Profile(
