@@ -120,8 +120,8 @@ def worker(config: SandboxConfig) -> Profile:
 
 
 def job(config: SandboxConfig) -> Profile:
-    """A job's: as a worker's, but its code is an expert's. Memory and time are set in it before it runs."""
-    Memory and time are set in it before it runs.
+    """A job's: as a worker's, but its code is an expert's, and finds the modules that it was rehearsed with. Memory and
+    time are set in it before it runs.
     """
     return Profile(
         name="job",
