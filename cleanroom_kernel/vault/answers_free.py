@@ -13,8 +13,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from cleanroom_kernel.disclosure.candidate import CellEvidence, Floats, Kind
+from cleanroom_kernel.disclosure.evidence import STEPS, STEPS_OF_SPREADS
 
 _WINDOW = 5  # minimum counts over which a bound is taken
+_MOST = 2.5  # influences in a unit of noise, that one unit may have
 _SPREAD = 2.0  # most that the units of both windows are apart, in distances between the bounds
 
 
@@ -80,20 +82,30 @@ def _largest(values: Floats, units: NDArray[np.int32], number: int) -> Floats:
 
 
 def most_influence(kind: Kind, reach: Reach, evidence: CellEvidence, result: Floats) -> Floats:
-    """The most that the rows of one unit can do to each cell's number, wherever within the bounds its values are: for a
-    sum r * most, for a mean r * width / (n - r), for a variance the same with width^2, and for its root that divided by
-    twice the root; r are the most rows of one unit in the cell, of n.
+    """What the noise of each cell is measured in: the most that one row can do to its number, wherever within the
+    bounds its value is, or the third largest influence of a unit, if units with many rows have more. For a sum one row
+    does `most`, to a mean of n rows width / (n - 1), to a variance width^2 / (n - 1), to its root that by twice the
+    root.
+
+    Infinite where one unit has more influence than a few of these: noise would not hide it.
     """
-    rows = evidence.largest_rows.astype(np.float64)
-    if not np.isfinite(reach.width):
-        return np.full(len(rows), np.inf)
+    n = evidence.rows.astype(np.float64)
     if kind is Kind.SUM:
-        return rows * reach.most
-    others = evidence.rows - rows
-    share = np.divide(rows, others, out=np.full(len(rows), np.inf), where=others > 0)
-    if kind is Kind.MEAN:
-        return share * reach.width
-    moved: Floats = share * reach.width**2
+        of_a_row = np.full(len(n), reach.most)
+    else:
+        of_a_row = _divided(np.full(len(n), reach.width if kind is Kind.MEAN else reach.width**2), n - 1)
     if kind is Kind.DEVIATION:
-        return np.divide(moved, 2 * result, out=np.full(len(rows), np.inf), where=result > 0)
-    return moved
+        of_a_row = _divided(of_a_row, 2 * result)
+    return scale_of_noise(of_a_row, kind, evidence)
+
+
+def scale_of_noise(of_a_row: Floats, kind: Kind, evidence: CellEvidence) -> Floats:
+    steps = STEPS_OF_SPREADS if kind in (Kind.VARIANCE, Kind.DEVIATION) else STEPS
+    scale = np.maximum(of_a_row, evidence.step / steps)
+    with np.errstate(invalid="ignore"):
+        within: Floats = np.where(evidence.influence <= _MOST * scale, scale, np.inf)
+    return within
+
+
+def _divided(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full(len(above), np.inf), where=below > 0)

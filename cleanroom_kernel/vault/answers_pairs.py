@@ -23,6 +23,7 @@ from cleanroom_kernel.plan.expressions import Expression
 from cleanroom_kernel.plan.nodes import digest
 from cleanroom_kernel.vault import watch
 from cleanroom_kernel.vault.answers_columns import stack
+from cleanroom_kernel.vault.answers_free import scale_of_noise
 from cleanroom_kernel.vault.answers_rows import Gathered, Measurement, Rows
 
 Values = NDArray[np.float64]
@@ -132,21 +133,20 @@ def _pair(correlation: Correlation, rows: Rows, centred: _Centring, x: int, y: i
 
 
 def _most_influence(kind: Kind, pair: tuple[Centred, Centred], measured: Measured) -> Values:
-    """The most that a unit can do to a number of a free measure, wherever its values are between those that there are:
-    r * w v / (n - r) to a covariance, with the ranges w and v of the columns and the most rows r of one unit; to a
-    correlation c, by its influence function, half of 1 + |c| times the sum of squares of w and v in deviations.
+    """As for other statistics, with what one row can do: w v / (n - 1) to a covariance, with the ranges w and v of the
+    columns; to a correlation c, by its influence function, half of 1 + |c| times the sum of squares of w and v in
+    deviations, divided by n - 1.
     """
-    rows, all_rows = float(measured.evidence.largest_rows[0]), float(measured.evidence.rows[0])
-    if all_rows <= rows:
+    n = float(measured.evidence.rows[0])
+    ranges = [float(np.ptp(column.deviations)) if len(column.deviations) else 0.0 for column in pair]
+    squares = [column.sum_of_squares / max(n, 1.0) for column in pair]
+    if n <= 1 or (kind is Kind.CORRELATION and min(squares) <= 0):
         return np.array([np.inf])
-    ranges = [float(np.ptp(column.deviations)) for column in pair]
-    if kind is Kind.COVARIANCE:
-        return np.array([rows / (all_rows - rows) * ranges[0] * ranges[1]])
-    squares = [column.sum_of_squares / all_rows for column in pair]
-    if min(squares) <= 0:
-        return np.array([np.inf])
-    relative = sum(extent**2 / square for extent, square in zip(ranges, squares, strict=True))
-    return rows / (all_rows - rows) * (1 + np.abs(measured.values)) / 2 * relative
+    of_a_row = np.array([ranges[0] * ranges[1]])
+    if kind is Kind.CORRELATION:
+        relative = sum(extent**2 / square for extent, square in zip(ranges, squares, strict=True))
+        of_a_row = (1 + np.abs(measured.values)) / 2 * relative
+    return scale_of_noise(of_a_row / (n - 1), kind, measured.evidence)
 
 
 def _column(name: str, cells: list[Measurement]) -> Measurement:
