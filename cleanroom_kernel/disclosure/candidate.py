@@ -234,11 +234,16 @@ class ModelEvidence(Struct, frozen=True, eq=False):
 
 
 class Attribute(Struct, frozen=True, eq=False):
-    """An attribute of a fitted model, exact. `labels` where it is one of names; those have passed rule S7 already."""
+    """An attribute of a fitted model, exact. `labels` where it is one of names; those have passed rule S7 already.
+
+    `counts` are numbers of rows and of units, exact, and the steps that they are shown in: they take the place of the
+    first values where rows are a mixed selection, so that they come with the noise of such numbers (rule C19).
+    """
 
     values: NDArray[Any]
     labels: tuple[Label, ...] = ()
     integers: bool = False  # counts of features, iterations: small numbers that are not rounded
+    counts: tuple[tuple[int, float], ...] = ()
 
 
 class Membership(Struct, frozen=True):

@@ -105,14 +105,19 @@ def _score(
     return _statistic(value + moved, step, policy)
 
 
-def show_attribute(attribute: Attribute, policy: PolicySnapshot) -> Array:
-    """An attribute of a released model; integers among them (numbers of features) are no parameters."""
+def show_attribute(attribute: Attribute, policy: PolicySnapshot, noise: Sequence[float] = ()) -> Array:
+    """An attribute of a released model; integers among them (numbers of features) are no parameters. `noise` is a
+    standard normal number for each of its counts.
+    """
     if attribute.labels:
         return Array(shape=(len(attribute.labels),), labels=attribute.labels)
     values = attribute.values
     if attribute.integers:
         return Array(shape=values.shape, values=tuple(int(value) for value in values.ravel()))
     rounded = all_to_digits(values.astype(np.float64), policy.parameter_digits)
+    for place, ((count, step), one) in enumerate(zip(attribute.counts, noise, strict=True)):
+        if not math.isnan(rounded[place]):
+            rounded[place] = _rounded_count(count, step, policy, one * policy.mixed_noise)
     return Array(shape=values.shape, values=tuple(_defined(float(value)) for value in rounded.ravel()))
 
 
@@ -148,8 +153,10 @@ def precision(
     return "; ".join(parts) or "as they are"
 
 
-def parameter_precision(policy: PolicySnapshot) -> str:
-    return f"at most {policy.parameter_digits} significant digits" if policy.parameter_digits < 17 else "as they are"
+def parameter_precision(policy: PolicySnapshot, *, noisy: bool = False) -> str:
+    """`noisy` where numbers of rows of a mixed selection are among them."""
+    digits = f"at most {policy.parameter_digits} significant digits" if policy.parameter_digits < 17 else "as they are"
+    return f"{digits}; numbers of rows and patients with noise" if noisy and policy.mixed_noise else digits
 
 
 # -- by kind ----------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ from cleanroom_kernel.disclosure.display import (
 )
 from cleanroom_kernel.disclosure.judge import findings_on, passed
 from cleanroom_kernel.disclosure.ledger import FAILED, Answered, Book, Facts, Ledger, Released
-from cleanroom_kernel.disclosure.measures import ROWS
+from cleanroom_kernel.disclosure.measures import ROWS, UNITS
 from cleanroom_kernel.disclosure.models import is_untested, remembered
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
 from cleanroom_kernel.disclosure.precision import to_count
@@ -117,6 +117,19 @@ def leave(asker: Asker, answered: Answered, book: Book) -> Release:
 def refuse(asker: Asker, question: str, refusal: Refusal, ledger: Ledger) -> Refusal:
     """Write down a structural no, which needed no look at the data."""
     with ledger.book() as book:
+        book.refuse(asker, question, refusal.reason.value, refusal.rule)
+    return refusal
+
+
+def refuse_use(
+    asker: Asker, question: str, title: str, refusal: Refusal, fit: str, policy: PolicySnapshot, ledger: Ledger
+) -> Refusal:
+    """Write down a no for what a model has learned, which depends on the data: it counts among the withheld answers,
+    once for each fit, by whatever question it came.
+    """
+    with ledger.book() as book:
+        case = Case(asker, question, title, policy, ledger, book)
+        case.charge(fit, Check.FAMILY)
         book.refuse(asker, question, refusal.reason.value, refusal.rule)
     return refusal
 
@@ -361,10 +374,17 @@ def _model(candidate: ModelCandidate, evidence: ModelEvidence, case: Case) -> An
         units=case.band(evidence.footprint.units, mixed=candidate.mixed),
         cells=candidate.numbers,
         suppressed=candidate.hidden,
-        precision=parameter_precision(case.policy),
+        precision=parameter_precision(
+            case.policy, noisy=candidate.mixed and isinstance(payload, Attribute) and bool(payload.counts)
+        ),
     )
-    shown: Payload = show_attribute(payload, case.policy) if isinstance(payload, Attribute) else payload
+    shown: Payload = _shown(payload, case, candidate, evidence) if isinstance(payload, Attribute) else payload
     return case.release(facts, shown, released)
+
+
+def _shown(attribute: Attribute, case: Case, candidate: ModelCandidate, evidence: ModelEvidence) -> Payload:
+    noise = case.noise_of_counts(evidence, len(attribute.counts)) if candidate.mixed else [0.0] * len(attribute.counts)
+    return show_attribute(attribute, case.policy, noise)
 
 
 def _broken(findings: list[Finding], stands: bool) -> tuple[str, ...]:
@@ -446,6 +466,11 @@ class Case(Struct, frozen=True, eq=False):
         """Band of a number of units. A mixed selection could be filled up to its edge."""
         noise = self.ledger.mixed_noise("band", units) * self.policy.mixed_noise if mixed else 0.0
         return band_of(max(int(len(units) + noise * self.policy.count_base), 0), self.policy)
+
+    def noise_of_counts(self, evidence: ModelEvidence, number: int) -> list[float]:
+        """Of numbers of rows and units of a fit: the same as where they are counted, or they would average out."""
+        units, counts = evidence.by_unit.units, evidence.by_unit.counts.tobytes()
+        return [self.ledger.mixed_noise(of, units, counts) for of in (ROWS, UNITS)[:number]]
 
     def noise_of_score(self, candidate: EvaluationCandidate, evidence: EvaluationEvidence) -> float:
         footprint = evidence.footprint

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from cleanroom_kernel.disclosure import measures
@@ -22,9 +23,10 @@ from cleanroom_kernel.disclosure.candidate import (
     ModelCandidate,
     ModelEvidence,
 )
+from cleanroom_kernel.disclosure.evidence import STEPS
 from cleanroom_kernel.disclosure.footprint import footprint
 from cleanroom_kernel.disclosure.forms import form_of, is_steered
-from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse
+from cleanroom_kernel.disclosure.gate import decide, fail, recall, refuse, refuse_use
 from cleanroom_kernel.disclosure.measures import BY_UNIT, BY_VALUE, columns_of, decided_by
 from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
@@ -43,6 +45,7 @@ from cleanroom_kernel.vault.desk import Desk
 from cleanroom_kernel.vault.examining import kinds_of
 from cleanroom_kernel.vault.fitting import refusal_of
 from cleanroom_kernel.vault.parts import Part
+from cleanroom_kernel.vault.parts_inference import GOODNESS
 from cleanroom_kernel.vault.predictions import held_out, passed_on, used_by
 from cleanroom_kernel.vault.quietly import End, LearningFailed, TaskEnded
 from cleanroom_kernel.vault.scoring import Rows, is_linear, is_of_classes
@@ -112,8 +115,27 @@ def _inspect(inspect: Inspect, desk: Desk) -> Answer:
     evidence = _evidence(fit, () if found.own_rule else findings_of(fit, desk), desk)
     numbers = 0 if found.attribute.labels else int(np.size(found.attribute.values))
     hidden = int(np.isnan(found.attribute.values).sum()) if numbers and not found.attribute.integers else 0
-    candidate = _candidate(fit, desk, digest(inspect), describe(inspect), found.attribute, numbers, hidden)
+    payload = _counted_anew(found.attribute, inspect, desk)
+    candidate = _candidate(fit, desk, digest(inspect), describe(inspect), payload, numbers, hidden)
     return decide(candidate, evidence, desk.policy, desk.ledger)
+
+
+def _counted_anew(attribute: Attribute, inspect: Inspect, desk: Desk) -> Attribute:
+    """Numbers of rows and patients, the first of a goodness of fit, are exact counts to the gate where rows were chosen
+    by several columns at once: rounded ones could be filled up to their edge. A part of a model may be of some of the
+    rows alone, and has no numbers of them.
+    """
+    fit = inspect.fit
+    if inspect.attribute != GOODNESS or not is_mixed(fit.over):
+        return attribute
+    if inspect.path:
+        values = attribute.values.copy()
+        values[:2] = np.nan
+        return msgspec.structs.replace(attribute, values=values)
+    rows = np.unique(desk.learners.training(fit, desk.engine).units, return_counts=True)[1]
+    third = float(np.sort(rows)[-3:][0])
+    counts = ((int(rows.sum()), STEPS * third), (len(rows), STEPS))
+    return msgspec.structs.replace(attribute, counts=counts)
 
 
 def _metric(metric: Metric, desk: Desk) -> Answer:
@@ -204,8 +226,27 @@ def _unusable(aggregate: Aggregate, predictions: list[Predict], desk: Desk) -> A
             return answer
     for predict in predictions:
         if not (_excepted(aggregate, predict, desk) or is_open(predict.fit, desk)):
-            return refuse(asker_of(desk), digest(aggregate), _refusal(aggregate, predict, desk), desk.ledger)
+            return _not_used(aggregate, predict, desk)
     return None
+
+
+def _not_used(aggregate: Aggregate, predict: Predict, desk: Desk) -> Refusal:
+    refusal, fit = _refusal(aggregate, predict, desk), predict.fit
+    if not _tells_of_rows(fit, desk):
+        return refuse(asker_of(desk), digest(aggregate), refusal, desk.ledger)
+    return refuse_use(
+        asker_of(desk), digest(aggregate), describe(aggregate), refusal, digest(fit), desk.policy, desk.ledger
+    )
+
+
+def _tells_of_rows(fit: Fit, desk: Desk) -> bool:
+    """Whether why a model may not be used depends on more than its code."""
+    part = part_of(fit, desk)
+    if not findings_of(fit, desk):
+        return part.hides  # else the gate withheld its use, and has charged that
+    if set(part.all_findings) - set(kinds_of(part.model)):
+        return True
+    return any(_tells_of_rows(predict.fit, desk) for predict in used_by(fit) if not is_open(predict.fit, desk))
 
 
 def _excepted(aggregate: Aggregate, predict: Predict, desk: Desk) -> bool:

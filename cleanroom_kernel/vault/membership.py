@@ -173,9 +173,11 @@ def _people(fit: Fit, desk: Desk) -> _People:
 
 
 def _held_out(fit: Fit, inside: Training, desk: Desk) -> Training | None:
-    """Rows of patients none of whose rows the model was fitted to, if chance alone chose them and they are enough."""
+    """Rows of patients none of whose rows the model was fitted to, if chance alone chose them and they are enough. Of
+    a mixed selection there are none: it could be filled up until one patient decides if they are.
+    """
     split, over = split_of(fit.over), other_side(fit.over)
-    if split is None or over is None or not is_by_lot(split):
+    if split is None or over is None or not is_by_lot(split) or is_mixed(fit.over):
         return None
     rows: Training = desk.learners.taken(fit, over, desk.engine)
     rows = rows.at(~np.isin(rows.units, inside.units))

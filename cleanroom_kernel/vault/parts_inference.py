@@ -21,6 +21,7 @@ from cleanroom_kernel.disclosure.precision import to_multiple
 from cleanroom_kernel.vault.parts import Floats, Seen, estimates, means
 
 MOST_COEFFICIENTS = 200
+GOODNESS = "goodness_"  # numbers of rows and of units come first
 _MOST_LEVERAGE = 0.9  # a unit beyond it decides so much that its numbers are hidden anyway
 _TINY = 1e-300
 
@@ -66,7 +67,7 @@ def inference(
     return {
         "standard_errors_": unscaled * np.sqrt(numbers[0]) if kind in _SCALED else unscaled,
         "clustered_errors_": clustered,
-        "goodness_": np.concatenate([rounded, numbers]),
+        GOODNESS: np.concatenate([rounded, numbers]),
     }
 
 
