@@ -446,13 +446,20 @@ class Case(Struct, frozen=True, eq=False):
         if column.charged:
             trace = column.traces[0]
             footprint = trace.footprints.of([cell])[0]
-            return self.ledger.noise(trace.statistic, footprint) if self.policy.free_noise else 0.0
+            return self._free_noise(trace.statistic, footprint)
         if not (column.mixed and self.policy.mixed_noise):
             return 0.0
         # Rows are counted in several ways, and have one noise: else it would average out.
         trace = next((one for one in column.traces if one.statistic == one.measure == ROWS), column.traces[0])
         footprint = trace.footprints.of([cell])[0]
         return self.ledger.mixed_noise(trace.statistic, footprint.units, footprint.counts.tobytes())
+
+    def _free_noise(self, statistic: str, footprint: Footprint) -> float:
+        """Another draw under a policy with another amount of it: of two numbers with one draw, both sizes of which are
+        known, the exact one can be computed.
+        """
+        amount = self.policy.free_noise
+        return self.ledger.noise(f"{statistic} with noise of {amount!r}", footprint) if amount else 0.0
 
     def moved(self, column: Statistics, cell: int, number: Number) -> Number:
         """A released number of a core as that of the whole measure."""
@@ -475,7 +482,7 @@ class Case(Struct, frozen=True, eq=False):
     def noise_of_score(self, candidate: EvaluationCandidate, evidence: EvaluationEvidence) -> float:
         footprint = evidence.footprint
         if candidate.charged:
-            return self.ledger.noise(candidate.measure, footprint) if self.policy.free_noise else 0.0
+            return self._free_noise(candidate.measure, footprint)
         if not candidate.mixed:
             return 0.0
         return self.ledger.mixed_noise(candidate.measure, footprint.units, footprint.counts.tobytes())

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from support.learning import File, LearningRoom, fit_of, named, predicted
-from support.rooms import call, col, eq, integer, mean, size, summary, where
+from support.rooms import call, col, eq, integer, mean, size, summary, total, where
 from support.worlds import is_target, outcome, table, value, world
 
+from cleanroom_kernel.disclosure.policy import Policy
 from cleanroom_kernel.plan.aggregates import Units
 from cleanroom_kernel.plan.expressions import Value
 from cleanroom_kernel.plan.models import Inspect, Task
@@ -96,3 +97,19 @@ def test_a_held_out_side_is_not_filled_up_until_a_membership_test_is_made_on_it(
 
     found = {secret: name(secret) for secret in (False, True)}
     assert found[False] == found[True]
+
+
+# -- one number under two policies ------------------------------------------------------------------------------------
+def test_a_number_under_two_policies_does_not_show_its_noise(room_of):
+    """The same draw, once as large as the other time, is what two of one's and one of the other's leave out."""
+    found: list[list[float]] = [[], []]
+    for secret in (False, True):
+        for key in range(12):
+            room = room_with(room_of, secret, key, free_noise=1.0)
+            question = total(room["patients"], call("multiply", call("tanh", col("age")), col("positive")))
+            once = value(room.ask(question))
+            room.desk.policy = Policy.from_settings({"free_noise": 2.0}).snapshot()
+            found[secret].append(2 * once - value(room.ask(question)))
+    exact = [np.sum(np.tanh(table(secret)["age"]) * table(secret)["positive"]) for secret in (False, True)]
+    off = np.subtract(found, np.reshape(exact, (2, 1)))
+    assert off.std() > 1, off
