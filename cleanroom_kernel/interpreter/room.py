@@ -113,7 +113,7 @@ class Room:
         is the first column, or the columns `key`. The owner reads in the log that you brought it. What the table says
         is of your choice, so the policy treats it like numbers and lists that you write into the code.
         """
-        return upload(df, name, key)
+        return upload(df, name, self._connection, key)
 
     def survival(
         self, durations: Any, events: Any = None, timeline: Sequence[float] | None = None, label: str = "KM_estimate"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cleanroom_kernel.interpreter import connection
+from cleanroom_kernel.interpreter.connection import Connection
 from cleanroom_kernel.interpreter.elementwise import on_column
 from cleanroom_kernel.interpreter.errors import HandleError
 from cleanroom_kernel.interpreter.handles import Column, Frame
@@ -76,7 +76,7 @@ class UploadedColumn:
         return _looked_up(self.table, [column], self.name)
 
 
-def upload(table: Any, name: str, key: str | Sequence[str] | None = None) -> Uploaded:
+def upload(table: Any, name: str, vault: Connection, key: str | Sequence[str] | None = None) -> Uploaded:
     """Bring a table to the vault. Raises HandleError, PlanError or CleanRoomRefusal."""
     if not isinstance(table, pd.DataFrame):
         raise HandleError("upload takes a pandas DataFrame.", suggestion="room.upload(pd.read_csv('codes.csv'), …)")
@@ -93,7 +93,7 @@ def upload(table: Any, name: str, key: str | Sequence[str] | None = None) -> Upl
     columns = {label: _attribute(str(label), table[label]) for label in table.columns}
     attributes = tuple(column for label, column in columns.items() if label not in keys)
     reference = Reference(name, tuple(columns[label] for label in keys), attributes)
-    connection.current().upload(reference)
+    vault.upload(reference)
     return Uploaded(reference, table)
 
 

@@ -67,7 +67,8 @@ def test_a_function_of_a_notebook_makes_groups_in_the_room(expert):
     found = dict(msgspec.json.decode(text.strip().replace("'", '"'), type=dict[str, float]))
     wanted = table.code.str[0].map({"E": "endocrine", "I": "circulation", "J": "lungs"}).fillna("other").value_counts()
     assert found.keys() == set(wanted.index)
-    assert all(abs(found[label] - wanted[label]) <= 5 for label in found), (found, wanted)
+    # Groups that a function chose come with noise of a step before they are rounded.
+    assert all(abs(found[label] - wanted[label]) <= 5 + 4 * 5 for label in found), (found, wanted)
 
 
 def test_a_function_of_a_row_gives_a_number_with_noise(expert):

@@ -89,15 +89,16 @@ class Kernel:
             listening[name] = made.fileno()
             connection[f"{name}_port"] = port
         vault, _ = (stack.enter_context(end) for end in socket.socketpair())
+        supply, _ = (stack.enter_context(end) for end in socket.socketpair())
         reader, self.lifeline = os.pipe()
         stack.callback(os.close, self.lifeline)
-        settings = {"key": key, "sockets": listening, "vault": vault.fileno(), "startup": ""}
+        settings = {"key": key, "sockets": listening, "vault": vault.fileno(), "supply": supply.fileno(), "startup": ""}
         os.write(self.lifeline, frame(msgspec.json.encode(settings)))
         self.process = launch(
             ["cleanroom_kernel.interpreter", str(reader)],
             profile=profiles.interpreter(SandboxConfig(extra_readonly=(LIBRARIES_AT,))),
             layers=layers_of(tier),
-            pass_fds=(*listening.values(), vault.fileno(), reader),
+            pass_fds=(*listening.values(), vault.fileno(), supply.fileno(), reader),
             stderr=subprocess.PIPE,
             uid=free_uid(),
             font_cache=font_cache,
