@@ -59,6 +59,7 @@ class RowEnd(enum.Enum):
     DIED = "time, memory or a crash"
     DIFFERS = "answers that depend on other rows"
     UNREADABLE = "answers that cannot be read"
+    UNLOCKED = "the worker says that it could not lock itself up"  # or the function does, having escaped its language
     INTERRUPTED = "interrupted"
     NO_WORKER = "no worker"
     NOT_PERMITTED = "not permitted"
@@ -243,7 +244,7 @@ _ENDS = {
     RAISED: RowEnd.RAISED,
     NO_RESULT: RowEnd.NO_RESULT,
     NOT_ALLOWED: RowEnd.NOT_ALLOWED,
-    NO_LOCK: RowEnd.NO_WORKER,
+    NO_LOCK: RowEnd.UNLOCKED,
 }
 
 

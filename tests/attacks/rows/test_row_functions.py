@@ -15,6 +15,7 @@ from cleanroom_kernel.plan.expressions import Field, RowFunction, Value
 from cleanroom_kernel.plan.schema import DType
 from cleanroom_kernel.protocol.messages import RowLimits
 from cleanroom_kernel.rowfunctions.language import NotAllowed, made
+from cleanroom_kernel.rowfunctions.layout import NO_LOCK, NO_RESULT, NOT_ALLOWED, RAISED
 from cleanroom_kernel.rowfunctions.names import Row
 from cleanroom_kernel.rowworker.locks import available
 from cleanroom_kernel.vault.rowcalls import RowEnd, RowFunctionEnded
@@ -212,6 +213,23 @@ def unlocked():
 @pytest.mark.parametrize("what", SYSTEM.values(), ids=SYSTEM.keys())
 def test_a_worker_that_escaped_its_language_reaches_nothing(what, unrestricted):
     assert asked(unrestricted, system_attack(what), values=[1.0]).to_list() == [0.0]
+
+
+@pytest.mark.parametrize("said", [0, RAISED, NOT_ALLOWED, NO_RESULT, NO_LOCK, 77])
+def test_whatever_an_escaped_worker_says_of_itself_is_charged(said, unrestricted):
+    """It may write that it could not lock itself, and leave: a bit for each question, were that the machine's fault."""
+    source = f"""
+def answer(x):
+    import sys
+    frame = sys._getframe()
+    while "room" not in frame.f_locals:
+        frame = frame.f_back
+    frame.f_locals["room"][0] = {said}
+    os._exit(0)
+"""
+    end = end_of(unrestricted, source, values=[1.0])
+    assert end.depends_on_rows
+    assert (end is RowEnd.UNLOCKED) == (said == NO_LOCK)
 
 
 WITHOUT_LOCKS = {name: what for name, what in SYSTEM.items() if name != "its own number"}
