@@ -263,6 +263,12 @@ def units_behind(released: list[Released], case: Case, *, mixed: bool) -> str:
     return case.band(sets[0].union(*sets[1:]), mixed=mixed) if sets else "as released before"
 
 
+def band_behind(units: BitMap, policy: PolicySnapshot, ledger: Ledger, *, mixed: bool) -> str:
+    """The same wherever it is said. A mixed selection could be filled up to its edge, so it has noise."""
+    noise = ledger.mixed_noise("band", units) * policy.mixed_noise if mixed else 0.0
+    return band_of(max(int(len(units) + noise * policy.count_base), 0), policy)
+
+
 def band_of(units: int, policy: PolicySnapshot) -> str:
     """Of the count as it would be shown, so that the edge of a band tells no more than that."""
     return words.band(to_count(units, policy.count_base))
@@ -470,9 +476,8 @@ class Case(Struct, frozen=True, eq=False):
         return move(column, cell, number, self.policy, noise)
 
     def band(self, units: BitMap, *, mixed: bool) -> str:
-        """Band of a number of units. A mixed selection could be filled up to its edge."""
-        noise = self.ledger.mixed_noise("band", units) * self.policy.mixed_noise if mixed else 0.0
-        return band_of(max(int(len(units) + noise * self.policy.count_base), 0), self.policy)
+        """Band of the units behind a release."""
+        return band_behind(units, self.policy, self.ledger, mixed=mixed)
 
     def noise_of_counts(self, evidence: ModelEvidence, number: int) -> list[float]:
         """Of numbers of rows and units of a fit: the same as where they are counted, or they would average out."""

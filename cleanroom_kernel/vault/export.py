@@ -12,7 +12,7 @@ import warnings
 import skops.io
 
 from cleanroom_kernel.disclosure.candidate import ModelCandidate
-from cleanroom_kernel.disclosure.gate import decide, recall
+from cleanroom_kernel.disclosure.gate import band_behind, decide, recall
 from cleanroom_kernel.disclosure.models import remembered
 from cleanroom_kernel.disclosure.selections import is_mixed
 from cleanroom_kernel.disclosure.words import describe
@@ -55,6 +55,8 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         desk.beside.append(membership)
     elif membership is not None and desk.ledger.review is None:
         return membership
+    mixed = is_mixed(fit.over)
+    units = band_behind(evidence.footprint.units, desk.policy, desk.ledger, mixed=mixed)
     candidate = ModelCandidate(
         asker=asker_of(desk),
         question=question,
@@ -62,18 +64,18 @@ def _export(fit: Fit, name: str, desk: Desk) -> Answer:
         measure=family_measure(fit),
         payload=Artifact(name, "", b"", (), "")
         if evidence.findings or remembered(as_candidate(membership), desk.policy)
-        else _artifact(fit, name, part, evidence.units, membership, desk),
+        else _artifact(fit, name, part, units, membership, desk),
         numbers=part.size,
         fit=digest(fit),
         hidden=part.hidden,
         beside=targets_of(fit),
-        mixed=is_mixed(fit.over),
+        mixed=mixed,
         membership=as_candidate(membership),
     )
     return decide(candidate, evidence, desk.policy, desk.ledger)
 
 
-def _artifact(fit: Fit, name: str, part: Part, units: int, membership: Answer | None, desk: Desk) -> Artifact:
+def _artifact(fit: Fit, name: str, part: Part, units: str, membership: Answer | None, desk: Desk) -> Artifact:
     told = Tested(sentence(membership, desk.policy), membership if isinstance(membership, Release) else None)
     try:
         with warnings.catch_warnings():

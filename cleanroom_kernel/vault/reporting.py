@@ -18,8 +18,10 @@ from msgspec import Struct
 from skops.card import Card
 
 from cleanroom_kernel.disclosure.display import parameter_precision
+from cleanroom_kernel.disclosure.footprint import bitmap
 from cleanroom_kernel.disclosure.policy import PolicySnapshot
-from cleanroom_kernel.disclosure.words import band, describe
+from cleanroom_kernel.disclosure.selections import is_mixed
+from cleanroom_kernel.disclosure.words import describe
 from cleanroom_kernel.plan.aggregates import Metric, Score
 from cleanroom_kernel.plan.bases import Relation
 from cleanroom_kernel.plan.expressions import Value
@@ -43,8 +45,10 @@ class Tested(Struct, frozen=True):
     release: Release | None
 
 
-def report(fit: Fit, part: Part, made: Any, question: str, units: int, tested: Tested, desk: Desk) -> str:
-    """The card of `made`, which is what leaves of a model, by the release that answers `question`."""
+def report(fit: Fit, part: Part, made: Any, question: str, units: str, tested: Tested, desk: Desk) -> str:
+    """The card of `made`, which is what leaves of a model, by the release that answers `question`; `units` is the band
+    that its receipt says.
+    """
     policy = desk.policy
     classes = getattr(part.model, "classes_", ())
     scores = _scores(fit, part, desk)
@@ -57,7 +61,7 @@ def report(fit: Fit, part: Part, made: Any, question: str, units: int, tested: T
             name: f"{describe(fit)}.",
             f"{name}/Training data": _listed(
                 f"Room: {desk.room.name}.",
-                f"Training rows: of {band(units)} {desk.room.unit_name}s.",
+                f"Training rows: of {units} {desk.room.unit_name}s.",
                 f"Features ({len(fit.features)}): {', '.join(fit.feature_names)}.",
                 *([f"Classes: {', '.join(str(name) for name in classes)}."] if len(classes) else []),
             ),
@@ -150,9 +154,12 @@ def split_of(rows: Relation) -> Split | None:
 
 
 def _is_large(rows: Relation, desk: Desk) -> bool:
-    """Large enough that asking for a score is not a question that a policy would withhold."""
-    units = desk.engine.table(rows, ()).get_column(UNIT).to_numpy()
-    return len(np.unique(units)) >= 2 * max(desk.policy.evaluation_units, 1)
+    """Large enough that asking for a score is not a question that a policy would withhold. Whether it was asked is
+    seen, so rows must not be filled up to that edge.
+    """
+    units = np.unique(desk.engine.table(rows, ()).get_column(UNIT).to_numpy())
+    borders = desk.ledger.borders(desk.policy, mixed=is_mixed(rows))
+    return len(units) >= 2 * max(desk.policy.evaluation_units, 1) + borders.jitter_of(bitmap(units))
 
 
 def _metric(fit: Fit, part: Part, rows: Relation) -> Metric:

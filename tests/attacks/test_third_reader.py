@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from support.learning import File, LearningRoom, fit_of, named, predicted
 from support.rooms import call, col, eq, integer, mean, size, summary, total, where
 from support.worlds import is_target, outcome, table, value, world
@@ -97,6 +98,18 @@ def test_a_held_out_side_is_not_filled_up_until_a_membership_test_is_made_on_it(
 
     found = {secret: name(secret) for secret in (False, True)}
     assert found[False] == found[True]
+
+
+def test_a_report_says_no_more_of_how_many_there_are_than_its_receipt(room_of):
+    """999 known patients, and the target if positive: of an exact number, the band is another."""
+    for secret, key in itertools.product((False, True), range(2)):
+        room = room_with(room_of, secret, key)
+        some = call("or", call("less", col("serial"), 999), call("and", is_target(), col("hiv")))
+        answer = room.ask(
+            File(fit_of(where(room["patients"], some), StandardScaler(), named("cost"), task=Task.TRANSFORM))
+        )
+        assert isinstance(answer, Release), answer
+        assert f"Training rows: of {answer.receipt.units} " in answer.payload.report
 
 
 # -- one number under two policies ------------------------------------------------------------------------------------
