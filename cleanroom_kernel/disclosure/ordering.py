@@ -130,9 +130,9 @@ def _middle(ranks: Ranks, q: float, least: int, free: bool = False) -> tuple[flo
 
 def _beyond(values: Floats, window: slice) -> tuple[float, float]:
     """How far the next value below and above a window is from it; nothing where there is none."""
-    below = values[window.start] - values[window.start - 1] if window.start > 0 else 0.0
-    above = values[window.stop] - values[window.stop - 1] if window.stop < len(values) else 0.0
-    return float(below), float(above)
+    below = float(values[window.start]) - float(values[window.start - 1]) if window.start > 0 else 0.0
+    above = float(values[window.stop]) - float(values[window.stop - 1]) if window.stop < len(values) else 0.0
+    return below, above  # of infinite values no number, which is not finite either
 
 
 def _grow(units: Codes, low: int, high: int, least: int) -> slice | None:
