@@ -204,8 +204,10 @@ def agree(ours: Any, theirs: Any, rtol: float = 1e-6) -> None:
         assert ours == theirs
 
 
-def shown_share(ours: Any, theirs: Any) -> float:
-    """How much of the truth is shown, under a policy that rounds and suppresses; what is shown is near it."""
+def shown_share(ours: Any, theirs: Any, *, noisy: bool = False) -> float:
+    """How much of the truth is shown, under a policy that rounds and suppresses; what is shown is near it, or not far
+    from it where numbers of the expert's choice come with noise and without their largest values.
+    """
     if isinstance(theirs, pd.Series):
         pairs = [(ours.get(label, np.nan), value) for label, value in theirs.items()]
     elif isinstance(theirs, pd.DataFrame):
@@ -215,5 +217,6 @@ def shown_share(ours: Any, theirs: Any) -> float:
         pairs = [(ours, theirs)]
     shown = [(float(one), float(other)) for one, other in pairs if not pd.isna(one)]
     for one, other in shown:
-        assert abs(one - other) <= 0.05 * abs(other) + (5 if abs(other) >= 20 else 0.05), (one, other)
+        near = 0.3 * abs(other) + 0.6 if noisy else 0.05 * abs(other) + (5 if abs(other) >= 20 else 0.05)
+        assert abs(one - other) <= near, (one, other)
     return len(shown) / len(pairs)

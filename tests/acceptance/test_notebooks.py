@@ -13,6 +13,9 @@ pytest.importorskip("duckdb")
 BUILT_IN = {"hospital_readmission", "hospital_labs"}  # on tables that come with the product
 
 
+NOISY = {"skew"}  # a mean of third powers
+
+
 def test_every_notebook_is_replayed():
     assert {path.stem for path in SCRIPTS.glob("*.py")} == set(NOTEBOOKS)
     assert len(NOTEBOOKS) >= 12
@@ -43,5 +46,7 @@ def test_under_the_standard_policy_a_notebook_finds_the_same_up_to_rounding(name
     theirs = plainly(name, study, tmp_path / "plain")
     ours = in_a_room(name, study, tmp_path / "room", preset="standard")
     tables = {question: answer for question, answer in theirs.items() if isinstance(answer, (pd.Series, pd.DataFrame))}
-    shares = {question: shown_share(ours[question], answer) for question, answer in tables.items()}
+    shares = {
+        question: shown_share(ours[question], answer, noisy=question in NOISY) for question, answer in tables.items()
+    }
     assert sum(shares.values()) / len(shares) > 0.75, shares
